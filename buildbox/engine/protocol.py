@@ -1,0 +1,106 @@
+"""The one narrow way to a container engine. `docker.py` is its implementation; tests bring another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from buildbox.container import ContainerSpec
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What an engine says of itself."""
+
+    name: str  # "Docker Engine", "Podman Engine"
+    version: str
+    api_version: str
+    address: str  # the URL it was reached at
+    platform: str  # os/architecture of the containers it runs
+    store: str  # "classic (overlay2)" or "containerd (overlayfs)"
+    rootless: bool
+    root_folder: str  # where it keeps its data, on its own machine
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a container ended."""
+
+    status: int  # 0-255; 128+n for a death by signal n
+
+
+class Stream(Protocol):
+    """The two ends of an attached container. `read` and `write` may be called from two threads."""
+
+    def read(self) -> tuple[int, Sequence[memoryview]] | None:
+        """The next output: 1 (stdout, or a tty's) or 2 (stderr), and its bytes; None at the end.
+
+        The views are valid until the next call. Raises EngineError when the engine went away.
+        """
+
+    def write(self, data: bytes) -> None:
+        """Bytes for the container's stdin. Raises BrokenPipeError once it has ended."""
+
+    def close_stdin(self) -> None:
+        """End of file for the container's stdin; output still flows."""
+
+    def close(self) -> None:
+        """Lets go of the connection."""
+
+
+class Waiting(Protocol):
+    """A question to the engine, asked before the container starts: how will it end?"""
+
+    def result(self) -> Ended:
+        """Blocks until the container has ended and is removed. Raises EngineError."""
+
+
+class Engine(Protocol):
+    """All that buildbox asks of an engine. Every method raises EngineError when it fails."""
+
+    @property
+    def address(self) -> str:
+        """The URL it was reached at."""
+
+    def info(self) -> EngineInfo:
+        """What the engine says of itself."""
+
+    def has_image(self, image_id: str) -> bool:
+        """Whether the engine's store holds an image of exactly this id."""
+
+    def load(self, tar: Iterable[bytes]) -> None:
+        """Streams an image archive into the engine's store."""
+
+    def create(self, spec: ContainerSpec) -> str:
+        """Makes a container, which removes itself when it has ended; gives its id.
+
+        Raises ImageMissing where the store has no image `spec.image`; nothing is ever pulled.
+        """
+
+    def attach(self, container: str, spec: ContainerSpec) -> Stream:
+        """Connects to the container's stdin, stdout and stderr; before its start, so nothing is lost."""
+
+    def wait(self, container: str) -> Waiting:
+        """Asks, before the start, how the container will end."""
+
+    def start(self, container: str) -> None:
+        """Starts a created container."""
+
+    def signal(self, container: str, name: str) -> None:
+        """Sends a signal (`SIGINT`) to the container's first process; nothing if it has ended."""
+
+    def resize(self, container: str, rows: int, columns: int) -> None:
+        """Tells the container's tty the size of its window; nothing if it has ended."""
+
+    def read_file(self, container: str, path: str) -> bytes | None:
+        """The bytes of a regular file in a created or running container; None where there is none."""
+
+    def remove(self, container: str) -> None:
+        """Kills and removes a container and its anonymous volumes; nothing if it is gone."""
+
+    def containers(self, label: str, value: str | None = None) -> list[tuple[str, str]]:
+        """Ids of all containers, running or not, that carry `label` (with `value`), and its value there."""
+
+    def close(self) -> None:
+        """Lets go of connections."""
