@@ -61,15 +61,20 @@ class Descriptor:
     def from_json(cls, value: Any) -> Descriptor:
         """The descriptor in a manifest's JSON. Raises ValueError where it isn't one."""
         try:
+            size = int(value["size"])
+            if size < 0:
+                raise ValueError(f"not a descriptor: size {size}")
             platform = value.get("platform")
             return cls(
                 str(value["mediaType"]),
-                Digest.parse(value["digest"]),
-                int(value["size"]),
-                Platform(platform["os"], platform["architecture"], platform.get("variant", ""))
+                Digest.parse(str(value["digest"])),
+                size,
+                Platform(
+                    str(platform["os"]), str(platform["architecture"]), str(platform.get("variant") or "")
+                )
                 if platform
                 else None,
-                dict(value.get("annotations") or {}),
+                {str(key): str(text) for key, text in (value.get("annotations") or {}).items()},
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a descriptor: {error!r}") from None
@@ -119,15 +124,17 @@ def parse_manifest(data: bytes, media_type: str = "") -> Manifest | Index:
     """
     try:
         value = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"not JSON: {error}") from None
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
-    kind = value.get("mediaType") or media_type
+    kind = str(value.get("mediaType") or media_type)
     if value.get("schemaVersion") != 2:
         raise ValueError("not a schema 2 manifest (schema 1 images must be pushed again by a newer client)")
     if "manifests" in value and "layers" in value:
         raise ValueError("both an index and a manifest")  # image-spec GHSA-77vh-xpmg-72qh
+    if not isinstance(value.get("manifests", value.get("layers")), list):
+        raise ValueError(f"neither an image nor an index of images (media type {kind or 'missing'})")
     if "manifests" in value and kind in INDEXES | {""}:
         return Index(kind or OCI_INDEX, tuple(Descriptor.from_json(item) for item in value["manifests"]))
     if "layers" in value and kind in MANIFESTS | {""}:
