@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from buildbox import identity
+from buildbox.tasks.plan import Step
+
+SOURCE = "/src"
+RUN_LABEL = "buildbox.run"  # the run that a container belongs to
+NAME_LABEL = "buildbox.name"
+SOURCE_DATE_EPOCH = "315532800"  # 1980-01-01, the first day that a zip file can hold
+CA_FILE = "/etc/ssl/certs/ca-certificates.crt"
+_CA_VARIABLES = (  # what the tools that bring certificates of their own are told them by
+    "CARGO_HTTP_CAINFO",
+    "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
+    "NODE_EXTRA_CA_CERTS",
+    "PIP_CERT",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_FILE",
+)
 
 
 @dataclass(frozen=True)
@@ -43,3 +62,71 @@ class ContainerSpec:
     stdin: bool = False
     window: tuple[int, int] | None = None  # rows, columns of the tty
     labels: tuple[tuple[str, str], ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a container needs to know of the host, the image and the run."""
+
+    image: str  # the engine's id
+    image_env: Mapping[str, str]
+    run: str  # the run's id
+    user: tuple[int, int]  # uid and gid that the task runs as
+    binds: tuple[Bind, ...]  # the sources, the task's mounts, the identity files
+    passed_env: Mapping[str, str]  # what `pass-env` found at the caller's
+    proxies: Mapping[str, str]  # the caller's proxy variables
+    ca_bundle: str | None  # the host's certificates
+    tty: bool
+    stdin: bool
+    window: tuple[int, int] | None
+
+
+def container_spec(step: Step, facts: Facts) -> ContainerSpec:
+    """The container of `step`, as section 4 of the specification has it."""
+    task = step.task
+    networked = task.network != "none"
+    binds = facts.binds
+    if networked and facts.ca_bundle:
+        binds = (*binds, Bind(facts.ca_bundle, CA_FILE, read_only=True))
+    uid, gid = facts.user
+    return ContainerSpec(
+        image=facts.image,
+        argv=step.argv,
+        env=tuple(sorted(_environment(step, facts, networked).items())),
+        workdir=SOURCE if task.workdir in ("", ".") else f"{SOURCE}/{task.workdir}",
+        user=f"{uid}:{gid}",
+        binds=binds,
+        tmpfs=(
+            Tmpfs("/tmp", "mode=1777,exec"),
+            Tmpfs(identity.HOME, f"mode=0755,exec,uid={uid},gid={gid}"),
+        ),
+        network=task.network,
+        read_only=task.rootfs == "read-only",
+        memory=task.memory,
+        cpus=task.cpus,
+        pids=task.pids,
+        tty=facts.tty,
+        stdin=facts.stdin,
+        window=facts.window,
+        labels=((NAME_LABEL, f"buildbox-{facts.run}-{step.name}"), (RUN_LABEL, facts.run)),
+    )
+
+
+def _environment(step: Step, facts: Facts, networked: bool) -> dict[str, str]:
+    env = dict(facts.image_env)
+    env |= {
+        "HOME": identity.HOME,
+        "USER": identity.NAME,
+        "LOGNAME": identity.NAME,
+        "TZ": "UTC",
+        "LC_ALL": "C.UTF-8",
+        "SOURCE_DATE_EPOCH": SOURCE_DATE_EPOCH,
+        "BUILDBOX_TASK": step.name,
+        # Read by the engine's init: a signal goes to the task's whole process group, as from a terminal.
+        "TINI_KILL_PROCESS_GROUP": "1",
+    }
+    if networked:
+        env |= facts.proxies
+        if facts.ca_bundle:
+            env |= dict.fromkeys(_CA_VARIABLES, CA_FILE)
+    return env | dict(step.task.env) | dict(facts.passed_env)

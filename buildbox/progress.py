@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
@@ -20,13 +20,8 @@ class Progress(Protocol):
     def note(self, text: str) -> None:
         """A line for the person: a step begins, a retry happens."""
 
-    def meter(self, label: str, total: int | None) -> _MeterContext:
+    def meter(self, label: str, total: int | None) -> AbstractContextManager[Meter]:
         """A context manager that gives a Meter for `total` bytes (None: not known)."""
-
-
-class _MeterContext(Protocol):
-    def __enter__(self) -> Meter: ...
-    def __exit__(self, *exc: object) -> None: ...
 
 
 class _SilentMeter:

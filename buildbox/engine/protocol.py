@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from buildbox.container import ContainerSpec
+from buildbox.errors import EngineError
+from buildbox.oci import Platform
+
+
+class ImageMissing(EngineError):
+    """The engine's store has no image of this id. Caught by whoever can fetch it."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,7 @@ class Ended:
     """How a container ended."""
 
     status: int  # 0-255; 128+n for a death by signal n
+    out_of_memory: bool = False  # the kernel killed it at its memory limit
 
 
 class Stream(Protocol):
@@ -49,13 +56,6 @@ class Stream(Protocol):
         """Lets go of the connection."""
 
 
-class Waiting(Protocol):
-    """A question to the engine, asked before the container starts: how will it end?"""
-
-    def result(self) -> Ended:
-        """Blocks until the container has ended and is removed. Raises EngineError."""
-
-
 class Engine(Protocol):
     """All that buildbox asks of an engine. Every method raises EngineError when it fails."""
 
@@ -66,6 +66,9 @@ class Engine(Protocol):
     def info(self) -> EngineInfo:
         """What the engine says of itself."""
 
+    def platform(self) -> Platform:
+        """The platform of the containers that it runs."""
+
     def has_image(self, image_id: str) -> bool:
         """Whether the engine's store holds an image of exactly this id."""
 
@@ -73,7 +76,7 @@ class Engine(Protocol):
         """Streams an image archive into the engine's store."""
 
     def create(self, spec: ContainerSpec) -> str:
-        """Makes a container, which removes itself when it has ended; gives its id.
+        """Makes a container and gives its id.
 
         Raises ImageMissing where the store has no image `spec.image`; nothing is ever pulled.
         """
@@ -81,8 +84,8 @@ class Engine(Protocol):
     def attach(self, container: str, spec: ContainerSpec) -> Stream:
         """Connects to the container's stdin, stdout and stderr; before its start, so nothing is lost."""
 
-    def wait(self, container: str) -> Waiting:
-        """Asks, before the start, how the container will end."""
+    def wait(self, container: str) -> Ended:
+        """Blocks until the container has ended."""
 
     def start(self, container: str) -> None:
         """Starts a created container."""

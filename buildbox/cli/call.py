@@ -1,0 +1,124 @@
+"""What a verb is given: the options that every verb has, and the parts that most verbs need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from buildbox.archive.layout import Archive
+from buildbox.config.load import load
+from buildbox.config.model import FILE_NAME, Config
+from buildbox.config.user import Allowance, load_user
+from buildbox.console import Console
+from buildbox.engine.find import Address, cannot_reach, engine_sockets, find_address
+from buildbox.errors import EngineError
+from buildbox.host import Host
+from buildbox.project import find_root
+from buildbox.reference import ImageRef
+
+if TYPE_CHECKING:
+    from buildbox.engine.protocol import Engine
+    from buildbox.registry.client import Registry
+    from buildbox.run import Session
+
+
+@dataclass(frozen=True)
+class Project:
+    """The project that a verb works in."""
+
+    root: Path  # a real path
+    config: Config
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of the command line."""
+
+    host: Host
+    console: Console
+    folder: Path | None  # -C
+    engine: str | None
+    offline: bool
+    args: tuple[str, ...] | None  # what stands behind --; None without one
+
+    def project(self) -> Project:
+        """The project that the caller is in. Raises UsageError, ConfigError."""
+        root = find_root(self.host.cwd, self.folder, self.home).resolve()
+        return Project(root, load(root / FILE_NAME))
+
+    @property
+    def home(self) -> Path:
+        """The caller's home folder."""
+        return Path(self.host.env.get("HOME") or "/")
+
+    def archive(self) -> Archive:
+        """The caller's archive. Raises ArchiveError."""
+        return Archive.open(self.host.data / "archive")
+
+    def address(self) -> Address:
+        """Where the engine listens. Raises EngineError, UsageError."""
+        return find_address(self.host, self.engine)
+
+    def connect(self, address: Address) -> Engine:
+        """The engine at `address`. Raises EngineError with what to do."""
+        from buildbox.engine.docker import connect
+
+        try:
+            return connect(address)
+        except EngineError as error:
+            raise cannot_reach(self.host, address, error.reason) from None
+
+    def registry(self, host: str) -> Registry:
+        """The registry at `host`, with the caller's credentials for it."""
+        from buildbox.registry.client import registry_for
+
+        return registry_for(host, self.host.env)
+
+    def recipe_for(self, ref: ImageRef) -> str | None:
+        """The command that builds the image `ref` from a recipe, if there is one."""
+        from buildbox.recipes.catalogue import command_for
+
+        return command_for(ref)
+
+    def allowance(self, root: Path, allowed: Sequence[str]) -> Allowance:
+        """What the user lets the project in `root` have: config.toml, and `--allow`."""
+        user = load_user(self.host.user_config, self.home)
+        return user.allowance(root).plus(allowed, self.home)
+
+    @contextmanager
+    def session(self, root: Path, allowed: Sequence[str]) -> Iterator[Session]:
+        """All that runs in the project in `root` share. What dead runs left is removed first."""
+        from buildbox.leases import lease
+        from buildbox.run import Session, sweep_dead
+
+        allowance = self.allowance(root, allowed)
+        address = self.address()
+        engine = self.connect(address)
+        runs = self.host.data / "runs"
+        with lease(runs, address.url) as run:
+            sweep_dead(engine, runs, self.host.now)
+            yield Session(
+                host=self.host,
+                root=root,
+                allowance=allowance,
+                engine=engine,
+                sockets=engine_sockets(self.host, address),
+                rootless=_is_rootless(address, engine),
+                archive=self.archive(),
+                run=run,
+                offline=self.offline,
+                registry_for=self.registry,
+                recipe_for=self.recipe_for,
+                progress=self.console,
+            )
+            engine.close()
+
+
+def _is_rootless(address: Address, engine: Engine) -> bool:
+    """An engine's socket belongs to whom the engine runs as; one elsewhere must be asked."""
+    if address.url.startswith("unix://"):
+        return Path(address.url.removeprefix("unix://")).stat().st_uid != 0
+    return engine.info().rootless

@@ -1,0 +1,201 @@
+"""The `buildbox` command: reads its line, calls one verb, shows how that went."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from buildbox.cli.call import Call
+from buildbox.cli.host import this_host
+from buildbox.console import Console
+from buildbox.errors import BuildboxError, Exit
+from buildbox.host import Host
+
+VERBS = ("init", "check", "list", "run", "shell", "exec", "pin", "images", "doctor", "clean")
+_WITH_VALUE = ("-C", "--project", "--engine", "--color")
+_FLAGS = ("--offline", "-q", "--quiet", "-v", "--verbose", "--json")
+_WITH_ARGS = ("run", "exec")
+
+HELP = """Run builds and tests in toolchain containers that are pinned by digest.
+
+Examples:
+
+  buildbox init                  write a .buildbox.toml for this project
+
+  buildbox run test              run a task in its pinned toolchain
+
+  buildbox run test -- -k name   hand arguments on to the task
+
+  buildbox shell                 a shell in the same container
+
+  buildbox pin                   write the digests of tags into .buildbox.toml
+
+Exit status: the task's own; 2 usage or configuration, 120 engine, 121 image, 122 difference,
+123 archive, 124 timeout, 125 a bug in buildbox, 130 and 143 interrupted.
+"""
+
+
+class _Stopped(BaseException):
+    """A signal asked buildbox to end, outside of a task."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def main() -> NoReturn:
+    """Runs the command line of this process, and ends it."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _stop)
+    status = run_line(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        status = status or Exit.BROKEN_PIPE
+    os._exit(status)  # everything is closed: no need to wait for the interpreter to tidy up
+
+
+def run_line(argv: Sequence[str]) -> int:
+    """The exit status of one command line. Everything that can go wrong is shown here, once."""
+    words, args = _settle(argv)
+    host = this_host()
+    console = _console(host, words)
+    try:
+        verb = next((word for word in words if word in VERBS), None)
+        result = _app([verb] if verb else VERBS)(
+            args=words, prog_name="buildbox", standalone_mode=False, obj=(host, console, args)
+        )
+        return result if isinstance(result, int) else 0
+    except typer.TyperException as error:
+        console.error(BuildboxError(error.format_message(), "See `buildbox --help`."))
+        return Exit.USAGE
+    except BuildboxError as error:
+        console.error(error)
+        return error.exit
+    except (KeyboardInterrupt, typer.Abort):
+        console.say("interrupted")
+        return Exit.INTERRUPTED
+    except _Stopped as stopped:
+        return 128 + stopped.number
+    except BrokenPipeError:
+        return Exit.BROKEN_PIPE
+    except typer.Exit as ending:
+        return ending.exit_code
+    except Exception as error:
+        console.error(_bug(host, argv, error))
+        return Exit.BUG
+
+
+def _app(verbs: Sequence[str]) -> typer.Typer:
+    """The command line with `verbs`; a call of one verb loads no other."""
+    app = typer.Typer(
+        name="buildbox",
+        help=HELP,
+        rich_markup_mode=None,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    app.callback()(_globals)
+    for verb in verbs:
+        import_module(f"buildbox.cli.{verb}").add_to(app)
+    return app
+
+
+def _globals(
+    ctx: typer.Context,
+    project: Annotated[
+        Path | None, typer.Option("--project", "-C", metavar="DIR", help="Work in this folder.")
+    ] = None,
+    engine: Annotated[
+        str | None, typer.Option(metavar="URL", help="The engine to use, e.g. unix:///var/run/docker.sock.")
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask no registry.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Answer in JSON on stdout.")] = False,
+    color: Annotated[str, typer.Option(metavar="WHEN", help="auto, always or never.")] = "auto",
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+) -> None:
+    host, console, args = ctx.obj
+    if color not in ("auto", "always", "never"):
+        raise typer.BadParameter(f"--color {color}: write auto, always or never")
+    ctx.obj = Call(host, console, project, engine, offline, args)
+
+
+def _settle(argv: Sequence[str]) -> tuple[list[str], tuple[str, ...] | None]:
+    """The words for the parser, global options first wherever they stood, and what is behind `--`."""
+    words = list(argv)
+    args: tuple[str, ...] | None = None
+    if "--" in words and any(word in _WITH_ARGS for word in words[: words.index("--")]):
+        at = words.index("--")
+        words, args = words[:at], tuple(words[at + 1 :])
+    front: list[str] = []
+    rest: list[str] = []
+    at = 0
+    while at < len(words):
+        word = words[at]
+        if word == "--":
+            rest += words[at:]
+            break
+        if word in _WITH_VALUE:
+            front += words[at : at + 2]
+            at += 1
+        elif word in _FLAGS or word.partition("=")[0] in _WITH_VALUE:
+            front.append(word)
+        else:
+            rest.append(word)
+        at += 1
+    return front + rest, args
+
+
+def _console(host: Host, words: Sequence[str]) -> Console:
+    """How to show things; needed before the line is parsed, for what is wrong with it."""
+    color = "auto"
+    for at, word in enumerate(words):
+        if word == "--color" and at + 1 < len(words):
+            color = words[at + 1]
+        elif word.startswith("--color="):
+            color = word.partition("=")[2]
+    capable = host.stderr_tty and host.env.get("TERM") != "dumb"
+    return Console(
+        quiet="-q" in words or "--quiet" in words,
+        verbose="-v" in words or "--verbose" in words,
+        json="--json" in words,
+        color=color == "always" or (color == "auto" and capable and not host.env.get("NO_COLOR")),
+        live=capable and not host.in_ci,
+    )
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise _Stopped(number)
+
+
+def _bug(host: Host, argv: Sequence[str], error: Exception) -> BuildboxError:
+    """What to say of a fault that nobody expected: the details go to a file."""
+    import platform
+    import traceback
+
+    from buildbox import __version__
+
+    path = host.data / "bugs" / f"{int(host.now)}-{os.getpid()}.log"
+    text = "".join(traceback.format_exception(error))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            f"buildbox {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
+            f"verb: {next((word for word in argv if word in VERBS), '-')}\n\n{text}"
+        )
+        where = f"Please report it with the log {path}"
+    except OSError:
+        where = f"Please report it with this:\n{text}"
+    return BuildboxError(f"this is a bug in buildbox: {type(error).__name__}: {error}", where)

@@ -1,0 +1,307 @@
+"""A Docker Engine (API 1.41 and later), through the docker SDK's low-level client, and only here."""
+
+from __future__ import annotations
+
+import io
+import socket
+import struct
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import docker.errors
+import requests.exceptions
+import urllib3.exceptions
+from docker.api.client import APIClient
+from docker.tls import TLSConfig
+
+from buildbox.container import ContainerSpec
+from buildbox.engine.find import Address
+from buildbox.engine.protocol import Ended, EngineInfo, ImageMissing
+from buildbox.errors import EngineError
+from buildbox.oci import Platform
+
+_QUICK = 120  # seconds that an engine has for a request that isn't a load or a wait
+_BUFFER = 1 << 18  # bytes read from an attached container at a time
+_HEADER = struct.Struct(">BxxxL")  # stream, length: the engine API's "Attach to a container"
+_GONE = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError)
+
+
+def connect(address: Address) -> DockerEngine:
+    """The engine at `address`. Raises EngineError, its reason the bare problem, where none answers."""
+    try:
+        api = APIClient(
+            base_url=address.url, version="auto", timeout=_QUICK, tls=_tls(address), use_ssh_client=True
+        )
+    except (docker.errors.DockerException, *_GONE) as error:
+        raise EngineError(str(error)) from None
+    return DockerEngine(api, address.url)
+
+
+class DockerEngine:
+    """A connection to one engine."""
+
+    def __init__(self, api: APIClient, address: str) -> None:
+        self._api: Any = api  # the SDK's stubs miss calls that it documents
+        self.address = address
+
+    def info(self) -> EngineInfo:
+        with _faults("tell about itself"):
+            version, info = self._api.version(), self._api.info()
+        components = [part.get("Name", "") for part in version.get("Components", [])]
+        driver = info.get("Driver", "?")
+        containerd = any(
+            "io.containerd" in str(value) for pair in info.get("DriverStatus") or [] for value in pair
+        )
+        return EngineInfo(
+            name="Podman Engine" if "Podman Engine" in components else "Docker Engine",
+            version=version.get("Version", "?"),
+            api_version=version.get("ApiVersion", "?"),
+            address=self.address,
+            platform=f"{version.get('Os', '?')}/{version.get('Arch', '?')}",
+            store=f"{'containerd' if containerd else 'classic'} ({driver})",
+            rootless=any("name=rootless" in option for option in info.get("SecurityOptions") or []),
+            root_folder=info.get("DockerRootDir", ""),
+        )
+
+    def platform(self) -> Platform:
+        with _faults("tell its platform"):
+            version = self._api.version()
+        return Platform(version["Os"], version["Arch"])
+
+    def has_image(self, image_id: str) -> bool:
+        try:
+            with _faults("look for an image"):
+                found = self._api.inspect_image(image_id)
+        except _NotFound:
+            return False
+        return bool(found["Id"] == image_id)
+
+    def load(self, tar: Iterable[bytes]) -> None:
+        self._api.timeout = None  # a large image on a slow disk takes as long as it takes
+        try:
+            with _faults("load an image"):
+                for message in self._api.load_image(iter(tar), quiet=True):
+                    if "error" in message:
+                        raise EngineError(f"the engine refused the image: {message['error'].strip()}")
+        finally:
+            self._api.timeout = _QUICK
+
+    def create(self, spec: ContainerSpec) -> str:
+        labels = dict(spec.labels)
+        name = labels.get("buildbox.name")
+        try:
+            with _faults("create a container"):
+                made = self._api.create_container_from_config(_container_json(spec), name)
+        except _NotFound as error:
+            if "image" in error.reason.lower():
+                raise ImageMissing(error.reason) from None
+            raise
+        return str(made["Id"])
+
+    def attach(self, container: str, spec: ContainerSpec) -> _Attached:
+        params = {"stdout": 1, "stderr": 1, "stream": 1, "stdin": int(spec.stdin)}
+        with _faults("attach to a container"):
+            raw = self._api.attach_socket(container, params)
+        return _Attached(raw, spec.tty)
+
+    def wait(self, container: str) -> Ended:
+        with _faults("wait for a container"):
+            status = int(self._api.wait(container, timeout=None)["StatusCode"])
+            killed = status == 137 and self._api.inspect_container(container)["State"]["OOMKilled"]
+        return Ended(status & 0xFF, bool(killed))
+
+    def start(self, container: str) -> None:
+        with _faults("start the container"):
+            self._api.start(container)
+
+    def signal(self, container: str, name: str) -> None:
+        self._unless_gone(lambda: self._api.kill(container, name))
+
+    def resize(self, container: str, rows: int, columns: int) -> None:
+        self._unless_gone(lambda: self._api.resize(container, rows, columns))
+
+    def read_file(self, container: str, path: str) -> bytes | None:
+        try:
+            with _faults("read a file of an image"):
+                chunks, _ = self._api.get_archive(container, path)
+                data = b"".join(chunks)
+        except _NotFound:
+            return None
+        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+            member = tar.next()
+            file = tar.extractfile(member) if member and member.isfile() else None
+            return file.read() if file else None
+
+    def remove(self, container: str) -> None:
+        self._unless_gone(lambda: self._api.remove_container(container, v=True, force=True))
+
+    def containers(self, label: str, value: str | None = None) -> list[tuple[str, str]]:
+        wanted = label if value is None else f"{label}={value}"
+        with _faults("list containers"):
+            found = self._api.containers(all=True, filters={"label": wanted})
+        return [(item["Id"], item["Labels"].get(label, "")) for item in found]
+
+    def close(self) -> None:
+        self._api.close()
+
+    def _unless_gone(self, ask: Callable[[], object]) -> None:
+        """Asks something of a container that may have ended meanwhile, which is no fault."""
+        try:
+            with _faults("control a container"):
+                ask()
+        except _NotFound:
+            pass
+        except EngineError as error:
+            if not isinstance(error, _Conflict):
+                raise
+
+
+class _Attached:
+    """An attached container: the engine API's multiplexed stream, or a tty's plain one."""
+
+    def __init__(self, raw: Any, tty: bool) -> None:
+        self._raw = raw  # the response hangs on it; it must outlive the socket
+        self._socket: socket.socket = getattr(raw, "_sock", raw)
+        self._socket.settimeout(None)
+        self._tty = tty
+        self._buffer = bytearray(_BUFFER)
+        self._filled = 0  # bytes of the buffer that hold unread input
+        self._start = 0
+        self._stream = 1
+        self._left = 0  # bytes of the current frame still to come
+
+    def read(self) -> tuple[int, Sequence[memoryview]] | None:
+        while True:
+            if self._start == self._filled and not self._receive():
+                return None
+            if self._tty:
+                view = memoryview(self._buffer)[self._start : self._filled]
+                self._start = self._filled
+                return 1, [view]
+            views = self._frames()
+            if views:
+                return self._stream, views
+            if not self._receive():
+                return None
+
+    def write(self, data: bytes) -> None:
+        self._socket.sendall(data)
+
+    def close_stdin(self) -> None:
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # it has ended already
+
+    def close(self) -> None:
+        self._raw.close()
+
+    def _receive(self) -> bool:
+        """Reads more behind what is unread, which moves to the front first. False at the end."""
+        unread = self._filled - self._start
+        if self._start:
+            self._buffer[:unread] = self._buffer[self._start : self._filled]
+        self._start, self._filled = 0, unread
+        try:
+            count = self._socket.recv_into(memoryview(self._buffer)[unread:])
+        except ConnectionError:
+            count = 0
+        self._filled += count
+        return count > 0
+
+    def _frames(self) -> list[memoryview]:
+        """The payloads of all frames of one stream that stand next in the buffer."""
+        views: list[memoryview] = []
+        whole = memoryview(self._buffer)
+        while self._start < self._filled:
+            if not self._left:
+                if self._filled - self._start < _HEADER.size:
+                    break
+                stream, length = _HEADER.unpack_from(self._buffer, self._start)
+                if views and stream != self._stream:
+                    break
+                self._stream, self._left = stream, length
+                self._start += _HEADER.size
+            size = min(self._left, self._filled - self._start)
+            if size:
+                views.append(whole[self._start : self._start + size])
+            self._start += size
+            self._left -= size
+        return views
+
+
+class _NotFound(EngineError):
+    """The engine answered 404."""
+
+
+class _Conflict(EngineError):
+    """The engine answered 409: the container isn't in a state for this."""
+
+
+@contextmanager
+def _faults(doing: str) -> Iterator[None]:
+    """Every fault of the SDK and the connection, as an EngineError."""
+    try:
+        yield
+    except docker.errors.APIError as error:
+        status = error.response.status_code if error.response is not None else 0
+        kind = {404: _NotFound, 409: _Conflict}.get(status, EngineError)
+        raise kind(f"the engine couldn't {doing}: {error.explanation or error}") from None
+    except (docker.errors.DockerException, *_GONE) as error:
+        raise EngineError(
+            f"the engine went away while it was asked to {doing} ({type(error).__name__})",
+            "Look at the engine's log; `buildbox doctor` checks it.",
+        ) from None
+
+
+def _container_json(spec: ContainerSpec) -> dict[str, Any]:
+    """The body of the engine API's "Create a container"."""
+    return {
+        "Image": spec.image,
+        "Entrypoint": list(spec.argv),
+        "Cmd": [],
+        "Env": [f"{name}={value}" for name, value in spec.env],
+        "WorkingDir": spec.workdir,
+        "User": spec.user,
+        "Hostname": spec.hostname,
+        "Labels": dict(spec.labels),
+        "Tty": spec.tty,
+        "OpenStdin": spec.stdin,
+        "StdinOnce": spec.stdin,
+        "AttachStdin": spec.stdin,
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "Healthcheck": {"Test": ["NONE"]},
+        "HostConfig": {
+            "Mounts": [
+                {"Type": "bind", "Source": bind.source, "Target": bind.target, "ReadOnly": bind.read_only}
+                for bind in spec.binds
+            ],
+            "Tmpfs": {mount.target: mount.options for mount in spec.tmpfs},
+            "NetworkMode": spec.network,
+            "ReadonlyRootfs": spec.read_only,
+            "Init": True,
+            "SecurityOpt": ["no-new-privileges"],
+            "CapDrop": ["MKNOD"],
+            "PidsLimit": spec.pids,
+            "Memory": spec.memory or 0,
+            "MemorySwap": spec.memory or 0,
+            "NanoCpus": round((spec.cpus or 0) * 1_000_000_000),
+            "ConsoleSize": list(spec.window or (0, 0)),
+            "LogConfig": {"Type": "none"},
+        },
+    }
+
+
+def _tls(address: Address) -> TLSConfig | bool:
+    folder = address.tls_folder
+    if folder is None:
+        return False
+    cert, key, ca = folder / "cert.pem", folder / "key.pem", folder / "ca.pem"
+    return TLSConfig(
+        client_cert=(str(cert), str(key)) if cert.exists() else None,
+        ca_cert=str(ca) if ca.exists() else None,
+        verify=address.tls_verify,
+    )

@@ -1,0 +1,78 @@
+"""Which runs are alive: each holds a lock on a file of its own, which the kernel lets go of when it dies.
+
+A run's containers carry its id as a label. Whoever finds a run's file unlocked may remove what it left.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from buildbox.errors import ArchiveError
+
+_SETTLED = 60.0  # seconds after which an engine surely finished what a dead run had asked of it
+
+
+@contextmanager
+def lease(folder: Path, address: str) -> Iterator[str]:
+    """A new run's id, alive for as long as the context. `address` is the engine that it uses."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        run, descriptor = _new(folder)
+    except OSError as error:
+        raise ArchiveError(
+            f"{folder} can't be written: {error.strerror}",
+            "buildbox keeps note of its running containers there; BUILDBOX_HOME names another folder.",
+        ) from None
+    try:
+        os.write(descriptor, address.encode())
+        yield run
+    finally:
+        (folder / run).unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def sweep(folder: Path, address: str, now: float, remove: Callable[[str], None]) -> int:
+    """Calls `remove` for each dead run that used the engine at `address`; gives their number.
+
+    A dead run is forgotten once it is certain that no container of it can still turn up.
+    """
+    dead = 0
+    for path in sorted(folder.glob("*")):
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+        except OSError:
+            continue  # it has just ended, or is another user's
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            state = os.fstat(descriptor)
+            if state.st_size and os.read(descriptor, state.st_size).decode(errors="replace") != address:
+                continue
+            remove(path.name)
+            dead += 1
+            if now - state.st_mtime > _SETTLED:
+                path.unlink(missing_ok=True)
+        except BlockingIOError:
+            continue  # alive
+        finally:
+            os.close(descriptor)
+    return dead
+
+
+def _new(folder: Path) -> tuple[str, int]:
+    while True:
+        run = secrets.token_hex(6)
+        try:
+            descriptor = os.open(folder / run, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # a sweep caught it in between
+            os.close(descriptor)
+            continue
+        return run, descriptor

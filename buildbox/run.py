@@ -1,0 +1,148 @@
+"""Runs the steps of a plan in their pinned images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildbox import images
+from buildbox.archive.images import ArchivedImage
+from buildbox.archive.layout import Archive
+from buildbox.config.user import Allowance
+from buildbox.container import RUN_LABEL, Facts, container_spec
+from buildbox.engine.protocol import Engine, ImageMissing
+from buildbox.execute import Outcome, Streams, execute
+from buildbox.host import Host
+from buildbox.leases import sweep
+from buildbox.progress import Progress
+from buildbox.project import find_git
+from buildbox.reference import ImageRef
+from buildbox.sources import ca_bundle, git_binds, identity_binds, proxies, source_binds
+from buildbox.tasks.plan import Step
+from buildbox.trust import ResolvedMount, check_task
+
+
+@dataclass(frozen=True)
+class Session:
+    """What all steps of one run share."""
+
+    host: Host
+    root: Path  # the project's, a real path
+    allowance: Allowance
+    engine: Engine
+    sockets: tuple[Path, ...]  # of engines: no task gets one
+    rootless: bool  # root inside a container is the caller outside
+    archive: Archive
+    run: str  # the run's id, from its lease
+    offline: bool
+    registry_for: images.RegistryFor
+    recipe_for: Callable[[ImageRef], str | None]
+    progress: Progress
+
+
+def run_step(session: Session, step: Step, streams: Streams, *, say: Callable[[str], None]) -> Outcome:
+    """Runs one step to its end, in an image that is fetched and loaded first where it has to be.
+
+    Raises BuildboxError for everything but the task's own failure.
+    """
+    mounts = _mounts(session, step)
+    git = git_binds(session.root, find_git(session.root), session.host.data, writable=session.allowance.git)
+    passed = {name: session.host.env[name] for name in step.task.pass_env if name in session.host.env}
+    user = (0, 0) if session.rootless else _user(step.task.user, session.host)
+
+    def attempt(image: ArchivedImage, image_id: str) -> Outcome:
+        facts = Facts(
+            image=image_id,
+            image_env=dict(pair.split("=", 1) for pair in image.document.env if "=" in pair),
+            run=session.run,
+            user=user,
+            binds=(
+                *source_binds(session.root, mounts),
+                *git,
+                *identity_binds(
+                    session.engine,
+                    image,
+                    image_id,
+                    session.host.data,
+                    session.run,
+                    user,
+                    step.toolchain.shell,
+                ),
+            ),
+            passed_env=passed,
+            proxies=proxies(session.host.env),
+            ca_bundle=ca_bundle(session.host.env),
+            tty=streams.tty is not None,
+            stdin=streams.stdin is not None,
+            window=streams.window,
+        )
+        spec = container_spec(step, facts)
+        return execute(session.engine, spec, streams, timeout=step.task.timeout, say=say)
+
+    return _with_image(session, step, attempt)
+
+
+def vet(session: Session, steps: Iterable[Step]) -> None:
+    """Refuses what may not run before anything is started: unpinned images, what the user must allow.
+
+    Raises ImageError, NotAllowed, ConfigError.
+    """
+    for step in steps:
+        images.require_pin(step.toolchain.image)
+        _mounts(session, step)
+
+
+def sweep_dead(engine: Engine, runs: Path, now: float) -> int:
+    """Removes what runs that were killed left in the engine; gives the number of containers."""
+    removed = 0
+
+    def remove(run: str) -> None:
+        nonlocal removed
+        for container, _ in engine.containers(RUN_LABEL, run):
+            engine.remove(container)
+            removed += 1
+
+    sweep(runs, engine.address, now, remove)
+    return removed
+
+
+def _mounts(session: Session, step: Step) -> tuple[ResolvedMount, ...]:
+    user_config = session.host.user_config
+    return check_task(step.task, session.root, session.allowance, session.sockets, user_config)
+
+
+def _with_image(session: Session, step: Step, attempt: Callable[[ArchivedImage, str], Outcome]) -> Outcome:
+    """`attempt` with the step's image: by the ids that its pin implies, and only if the engine
+    has none of them, after it was loaded. That spares the question whether it is there."""
+    ref = step.toolchain.image
+    images.require_pin(ref)
+    platform = step.toolchain.platform or session.engine.platform()
+    image = images.find(session.archive, ref, platform)
+    if image:
+        for image_id in image.ids:
+            try:
+                return attempt(image, image_id)
+            except ImageMissing:
+                continue
+    image, image_id = images.obtain(
+        session.archive,
+        session.engine,
+        ref,
+        platform,
+        offline=session.offline,
+        registry_for=session.registry_for,
+        recipe_for=session.recipe_for,
+        progress=session.progress,
+    )
+    return attempt(image, image_id)
+
+
+def _user(user: str, host: Host) -> tuple[int, int]:
+    """uid and gid that a task's `user` stands for."""
+    if user == "caller":
+        return host.uid, host.gid
+    if user == "root":
+        return 0, 0
+    uid, _, gid = user.partition(":")
+    return int(uid), int(gid)

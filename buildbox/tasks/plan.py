@@ -1,0 +1,101 @@
+"""Task names and arguments -> an ordered plan of steps. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from buildbox.config.model import Config, Task, Toolchain
+from buildbox.errors import UsageError
+
+_NAMES_ARGUMENTS = re.compile(r"\$[@*1]|\$\{[@*1]")
+_POSIX_SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox"})
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command to run in one toolchain."""
+
+    name: str  # the task's, or "shell", "exec"
+    task: Task
+    toolchain: Toolchain
+    argv: tuple[str, ...]
+
+
+def plan_tasks(config: Config, names: Sequence[str], args: Sequence[str] = ()) -> tuple[Step, ...]:
+    """The steps for the tasks `names` (none: the project's default), in that order, each once.
+
+    Raises UsageError for a task that isn't there, and for `args` that can't reach a single task.
+    """
+    wanted = tuple(dict.fromkeys(names or config.default))
+    if not wanted:
+        raise UsageError(
+            f"{config.path.name} names no default task",
+            "Name one: " + (", ".join(config.tasks) or "it has no tasks yet; see .buildbox.toml.example"),
+        )
+    for name in wanted:
+        if name not in config.tasks:
+            raise UsageError(f"there is no task {name!r}", nearest(name, config.tasks, "task"))
+    if args and len(wanted) > 1:
+        raise UsageError(
+            f"arguments after -- go to a single task, but {len(wanted)} are to run: {', '.join(wanted)}",
+            "Run the one that they are for by itself.",
+        )
+    return tuple(_step(config, config.tasks[name], args) for name in wanted)
+
+
+def plan_command(config: Config, toolchain: str | None, argv: Sequence[str], workdir: str) -> Step:
+    """The step of `exec` (with `argv`) and `shell` (without), in the folder `workdir` of the project."""
+    chosen = find_toolchain(config, toolchain)
+    command = tuple(argv) or (chosen.shell[0],)
+    task = config.defaults
+    given = Task(**{**vars(task), "workdir": workdir, "toolchain": chosen.name, "timeout": None})
+    return Step("exec" if argv else "shell", given, chosen, command)
+
+
+def find_toolchain(config: Config, name: str | None) -> Toolchain:
+    """The toolchain `name`, or the only one. Raises UsageError."""
+    if name is None:
+        if config.defaults.toolchain:
+            return config.toolchains[config.defaults.toolchain]
+        if len(config.toolchains) == 1:
+            return next(iter(config.toolchains.values()))
+        names = ", ".join(config.toolchains) or "none: add one to .buildbox.toml"
+        raise UsageError("which toolchain?", f"Name one: {names}")
+    if name not in config.toolchains:
+        raise UsageError(f"there is no toolchain {name!r}", nearest(name, config.toolchains, "toolchain"))
+    return config.toolchains[name]
+
+
+def nearest(name: str, known: Iterable[str], kind: str) -> str:
+    """What a person who wrote `name` may have meant."""
+    from difflib import get_close_matches
+
+    names = list(known)
+    close = get_close_matches(name, names, n=1)
+    if close:
+        return f"Did you mean {close[0]!r}?"
+    return f"The {kind}s are: {', '.join(names)}" if names else f"The project has no {kind}s."
+
+
+def _step(config: Config, task: Task, args: Sequence[str]) -> Step:
+    toolchain = config.toolchains[task.toolchain]
+    if task.argv is not None:
+        return Step(task.name, task, toolchain, (*task.argv, *args))
+    return Step(task.name, task, toolchain, _shell_argv(task, toolchain.shell, args))
+
+
+def _shell_argv(task: Task, shell: tuple[str, ...], args: Sequence[str]) -> tuple[str, ...]:
+    """The shell's command line: script, `$0`, then the arguments as `"$@"` (sh(1), option -c)."""
+    script = task.run or ""
+    if not args:
+        return (*shell, script, task.name)
+    if shell[0].rpartition("/")[2] in _POSIX_SHELLS and not _NAMES_ARGUMENTS.search(script):
+        if "\n" in script.strip():
+            raise UsageError(
+                f'task {task.name!r} takes no arguments: its script has several lines and names no "$@"',
+                'Say in the script where they go: "$@".',
+            )
+        script = f'{script.strip()} "$@"'
+    return (*shell, script, task.name, *args)
