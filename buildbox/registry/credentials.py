@@ -83,7 +83,7 @@ def _look_up(settings: dict[str, Any], registry: str, env: Mapping[str, str]) ->
         if name:
             server = auth.INDEX_URL if registry == auth.INDEX_NAME else registry
             try:
-                found = Helper(name).get(server)
+                found: dict[str, str] = Helper(name).get(server)  # type: ignore[no-untyped-call]
             except credentials.CredentialsNotFound:
                 pass
             else:

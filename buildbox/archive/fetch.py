@@ -1,0 +1,200 @@
+"""From a registry into the archive. Blobs come first and what points at them last, so that a manifest in the
+archive means that all below it is there, and a name that all of it was verified."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from buildbox.archive.images import (
+    MAX_CONFIG,
+    ArchivedImage,
+    check_platform,
+    choose,
+    find_image,
+    full_name,
+    read_config,
+    read_manifest,
+)
+from buildbox.archive.layout import Archive
+from buildbox.archive.partial import Partial, open_partial
+from buildbox.digest import Digest
+from buildbox.errors import ArchiveError, ImageError
+from buildbox.oci import MAX_MANIFEST, Descriptor, Index, Platform
+from buildbox.progress import Meter, Progress
+from buildbox.reference import ImageRef
+from buildbox.registry.client import Dropped, Registry, other_bytes
+from buildbox.units import show_size
+
+_WORKERS = 3  # layers at a time
+_STALLS = 5  # drops in a row that bring less than _STEP, before giving up
+_STEP = 1 << 20  # bytes
+
+
+class Stopped(Exception):
+    """Another layer failed, or the person has had enough."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One fetch: what its threads share."""
+
+    archive: Archive
+    registry: Registry
+    repository: str
+    progress: Progress
+    check: bool  # hash what is here already, rather than trust its name
+    stop: threading.Event
+
+    def has(self, digest: Digest) -> bool:
+        return self.archive.is_sound(digest) if self.check else self.archive.has(digest)
+
+
+def fetch(
+    archive: Archive,
+    registry: Registry,
+    ref: ImageRef,
+    platform: Platform,
+    progress: Progress,
+    *,
+    check: bool = False,
+) -> ArchivedImage:
+    """Brings the image of a pinned `ref` for `platform` into the archive and names it there.
+
+    What is there already isn't fetched again; with `check` only if it still hashes right. Raises ImageError,
+    OtherBytes (nothing of those is kept), ArchiveError.
+    """
+    if ref.digest is None:
+        raise ImageError(f"the image {ref} is not pinned", "Pin it: buildbox pin")
+    job = _Job(archive, registry, ref.repository, progress, check, threading.Event())
+    tops = [_document(job, ref.digest)]
+    manifest = read_manifest(tops[0], ref.digest)
+    digest = ref.digest
+    if isinstance(manifest, Index):
+        top = Descriptor(manifest.media_type, digest, len(tops[0]))
+        digest = choose(manifest, platform, digest).digest
+        tops.append(_document(job, digest))
+        manifest = read_manifest(tops[1], digest)
+    else:
+        top = Descriptor(manifest.media_type, digest, len(tops[0]))
+    if isinstance(manifest, Index):
+        raise ImageError(f"{digest} in the index {ref.digest} is an index again, which no engine can run")
+    if manifest.config.size > MAX_CONFIG:
+        raise ImageError(
+            f"the configuration of {ref} has {manifest.config.size} bytes, far more than any real one"
+        )
+    _fetch_blobs(job, [manifest.config], "image configuration")
+    document = read_config(archive.read(manifest.config, MAX_CONFIG), manifest.config.digest)
+    check_platform(document.platform, platform, digest)
+    _fetch_blobs(job, manifest.layers, ref.tagged)
+    for data in reversed(tops):
+        archive.add_bytes(data)
+    archive.keep(top, full_name(ref, ref.digest))
+    image = find_image(archive, ref.digest, platform)
+    if image is None:
+        raise ArchiveError(f"{ref} vanished from the archive while it was fetched", "Run the command again.")
+    return image
+
+
+def _document(job: _Job, digest: Digest) -> bytes:
+    """A manifest or index, from the archive or else the registry; not kept yet."""
+    if job.has(digest):
+        return job.archive.read(digest, MAX_MANIFEST)
+    return job.registry.manifest(job.repository, digest).data
+
+
+def _fetch_blobs(job: _Job, blobs: Sequence[Descriptor], label: str) -> None:
+    """Fetches what is missing of `blobs`, several at a time. Raises the first failure."""
+    wanted = list({blob.digest: blob for blob in blobs if not job.has(blob.digest)}.values())
+    if not wanted:
+        return
+    with job.progress.meter(f"fetching {label}", sum(blob.size for blob in wanted)) as total:
+        _in_threads(job, wanted, total)
+
+
+def _in_threads(job: _Job, wanted: Sequence[Descriptor], total: Meter) -> None:
+    """Daemon threads rather than an executor: an interrupted process doesn't wait for a silent registry."""
+    job = replace(job, stop=threading.Event())
+    todo: queue.SimpleQueue[tuple[int, Descriptor]] = queue.SimpleQueue()
+    done: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+    for item in enumerate(wanted, 1):
+        todo.put(item)
+
+    def work() -> None:
+        while not job.stop.is_set():
+            try:
+                number, blob = todo.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                label = f"layer {number}/{len(wanted)} {blob.digest.short}"
+                with job.progress.meter(label, blob.size) as meter:
+                    _fetch_blob(job, blob, (meter, total))
+                done.put(None)
+            except BaseException as error:
+                done.put(error)  # before the others can say that they were stopped
+                job.stop.set()
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(_WORKERS, len(wanted)))]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in wanted:
+            error = done.get()
+            if error is not None:
+                raise error
+    finally:
+        job.stop.set()
+        for thread in threads:
+            thread.join(2)  # seconds; between two chunks they look whether to stop
+
+
+def _fetch_blob(job: _Job, blob: Descriptor, meters: Sequence[Meter]) -> None:
+    with open_partial(job.archive, blob) as partial:
+        if job.has(blob.digest):  # another process fetched it while we waited for the lock
+            partial.restart()
+            _advance(meters, blob.size)
+            return
+        resumed = partial.size > 0
+        _advance(meters, partial.size)
+        _receive(job, blob, partial, meters)
+        if partial.finish():
+            return
+        partial.restart()
+        if resumed:  # the fault may be in what was here from before: once more, from the start
+            job.progress.note(f"the interrupted download of {blob.digest.short} was damaged; starting over")
+            _receive(job, blob, partial, meters)
+            if partial.finish():
+                return
+            partial.restart()
+        raise other_bytes(job.registry.host, blob.digest, f"the {blob.size} bytes hash to something else")
+
+
+def _receive(job: _Job, blob: Descriptor, partial: Partial, meters: Sequence[Meter]) -> None:
+    """Appends what is missing to `partial`, over as many connections as it takes."""
+    stalls = 0
+    while partial.size < blob.size:
+        begin = partial.size
+        try:
+            for chunk in job.registry.blob(job.repository, blob, begin):
+                partial.write(chunk)
+                _advance(meters, len(chunk))
+                if job.stop.is_set():
+                    raise Stopped
+        except Dropped as error:
+            stalls = 0 if partial.size - begin >= _STEP else stalls + 1
+            if stalls > _STALLS:
+                raise ImageError(
+                    error.reason, "Run the command again: it goes on where it stopped."
+                ) from error
+            done = f"{show_size(partial.size)} of {show_size(blob.size)}"
+            job.progress.note(f"{error.reason}; resuming {blob.digest.short} at {done}")
+            if job.stop.wait(job.registry.pause * 2**stalls):
+                raise Stopped from None
+
+
+def _advance(meters: Sequence[Meter], amount: int) -> None:
+    for meter in meters:
+        meter.advance(amount)

@@ -1,0 +1,209 @@
+"""A client of the OCI distribution specification 1.1, section "Pull". Manifests that it gives hash to the
+digest asked for; what was asked by tag is named by the digest of its very bytes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from buildbox.digest import Digest
+from buildbox.errors import ImageError
+from buildbox.oci import INDEXES, MANIFESTS, MAX_MANIFEST, Descriptor, parse_manifest
+from buildbox.reference import DEFAULT_REGISTRY
+from buildbox.registry import auth
+from buildbox.registry.auth import Logins, no_login
+
+if TYPE_CHECKING:
+    import requests
+
+_HUB = "registry-1.docker.io"  # where docker.io's API really is
+_ACCEPT = ", ".join(sorted(INDEXES) + sorted(MANIFESTS))
+_MAX_TOKEN = 1 << 20  # bytes of a token service's answer
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A manifest or index in the registry's own bytes."""
+
+    data: bytes
+    media_type: str
+    digest: Digest  # of `data`
+
+
+class OtherBytes(ImageError):
+    """A registry serves other bytes than those of the digest that it was asked for."""
+
+
+class Dropped(ImageError):
+    """The connection broke within a blob; asking on from the next byte may help."""
+
+
+class Registry:
+    """One registry, asked by several threads if need be. Every method raises ImageError when it fails."""
+
+    def __init__(
+        self,
+        host: str,
+        logins: Logins = no_login,
+        env: Mapping[str, str] | None = None,
+        *,
+        read_timeout: float = 60.0,
+        pause: float = 0.5,
+        certificates: Path | None = None,
+    ) -> None:
+        """`host` is ImageRef.registry; `env` gives proxies and certificates. `read_timeout` (without a byte) and
+        `pause` (before a retry) are seconds."""
+        from buildbox.registry import http
+
+        self.host = host
+        self.pause = pause
+        self._logins = logins
+        self._web = http.Web(
+            host,
+            env or {},
+            read_timeout=read_timeout,
+            pause=pause,
+            certificates=certificates or http.CERTIFICATES,
+        )
+        self._lock = threading.Lock()
+        self._base = ""  # found on the first request
+        self._authorization: dict[str, str] = {}  # by repository
+
+    def close(self) -> None:
+        """Lets go of the connections."""
+        self._web.close()
+
+    def manifest(self, repository: str, reference: Digest | str) -> Fetched:
+        """The manifest or index of a digest or tag. Raises OtherBytes where it isn't the digest's."""
+        kind = "image" if isinstance(reference, Digest) else "tag"
+        what = f"{kind} {reference} in {repository}"
+
+        def ask() -> tuple[bytes, str]:
+            response = self._open(
+                f"{repository}/manifests/{reference}", repository, {"Accept": _ACCEPT}, what
+            )
+            media_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
+            return self._web.read(response, MAX_MANIFEST, what), media_type
+
+        data, media_type = self._web.retrying(ask)
+        digest = Digest.of(data)
+        if isinstance(reference, Digest) and digest != reference:
+            raise other_bytes(self.host, reference, f"they hash to {digest}")
+        try:
+            found = parse_manifest(data, media_type)
+        except ValueError as error:
+            raise ImageError(f"what {self.host} has as {what} is not an image: {error}") from None
+        return Fetched(data, found.media_type, digest)
+
+    def resolve(self, repository: str, tag: str) -> Digest:
+        """What `tag` means now: an index's digest where it has several platforms, else a manifest's."""
+        return self.manifest(repository, tag).digest
+
+    def blob(self, repository: str, blob: Descriptor, offset: int = 0) -> Iterator[bytes]:
+        """The bytes of a blob from `offset` on, never more than its size says. They are not hashed here.
+
+        Raises Dropped where the connection breaks or the body ends early, OtherBytes where it is too long.
+        """
+        what = f"blob {blob.digest} in {repository}"
+        asked = {"Range": f"bytes={offset}-"} if offset else {}
+        response = self._web.retrying(
+            lambda: self._open(f"{repository}/blobs/{blob.digest}", repository, asked, what)
+        )
+        start = _first_byte(response)
+        if start > offset:
+            response.close()
+            raise Dropped(f"{self.host} sends {what} from byte {start} on instead of {offset}")
+        skip, left = offset - start, blob.size - offset
+        try:
+            for chunk in self._web.body(response):
+                new = chunk[skip:]
+                skip -= len(chunk) - len(new)
+                if len(new) > left:
+                    raise other_bytes(
+                        self.host, blob.digest, f"there are more than the {blob.size} of its size"
+                    )
+                left -= len(new)
+                if new:
+                    yield new
+        except ConnectionError as error:
+            raise Dropped(f"the connection to {self.host} broke: {error}") from error
+        finally:
+            response.close()
+        if left:
+            raise Dropped(f"{self.host} ended {what} {left} bytes early")
+
+    def _open(self, path: str, repository: str, headers: Mapping[str, str], what: str) -> requests.Response:
+        """A good answer (below 400). To be called inside `retrying`."""
+        from buildbox.registry import http
+
+        url = f"{self._find_base()}/v2/{path}"
+        known = self._authorization.get(repository)
+        response = self._web.send(url, {**headers, "Authorization": known} if known else headers)
+        if response.status_code == 401 and http.origin(response.url) == http.origin(
+            url
+        ):  # not one redirected to
+            challenges = auth.parse_challenges(response.headers.get("WWW-Authenticate", ""))
+            with self._lock:
+                if self._authorization.get(repository) == known:  # else another thread has a new one
+                    answer = self._authorize(challenges, repository, what)
+                    if answer is None:
+                        raise self._web.refuse(response, what)
+                    self._authorization[repository] = answer
+                known = self._authorization[repository]
+            response.close()
+            response = self._web.send(url, {**headers, "Authorization": known})
+        if response.status_code >= 400:
+            raise self._web.refuse(response, what)
+        return response
+
+    def _authorize(self, challenges: tuple[auth.Challenge, ...], repository: str, what: str) -> str | None:
+        """The `Authorization` that answers one of the challenges; None where we have no answer."""
+        login = self._logins(self.host)
+        for challenge in challenges:
+            if challenge.scheme == "bearer":
+                request = auth.token_request(challenge, login, repository, self.host)
+                response = self._web.send(request.url, request.headers, request.form)
+                if response.status_code >= 300:
+                    raise self._web.refuse(response, what)
+                return "Bearer " + auth.read_token(self._web.read(response, _MAX_TOKEN, "a token"), self.host)
+            if challenge.scheme == "basic" and login and login.user:
+                return auth.basic(login)
+        return None
+
+    def _find_base(self) -> str:
+        """`https://HOST`; on this machine `http://HOST` where that is spoken there, as with docker."""
+        with self._lock:
+            if not self._base:
+                name = _HUB if self.host == DEFAULT_REGISTRY else self.host
+                self._base = f"https://{name}"
+                if auth.is_loopback(_without_port(name)) and self._speaks_plain(name):
+                    self._base = f"http://{name}"
+            return self._base
+
+    def _speaks_plain(self, name: str) -> bool:
+        response = self._web.send(f"http://{name}/v2/", {})  # no credentials on this one
+        response.close()
+        return response.status_code != 400  # what servers answer to plain http on their TLS port
+
+
+def other_bytes(host: str, digest: Digest, how: str) -> OtherBytes:
+    """The error for bytes that aren't those of their digest."""
+    return OtherBytes(
+        f"{host} serves other bytes than those of {digest}: {how}",
+        "Nothing of it was kept. The registry is broken, or someone tampers with what it sends.",
+    )
+
+
+def _first_byte(response: requests.Response) -> int:
+    """Where the body starts: 0, or what Content-Range says of a partial one (RFC 9110, section 14.4)."""
+    if response.status_code != 206:
+        return 0
+    start = response.headers.get("Content-Range", "").removeprefix("bytes").strip().partition("-")[0]
+    return int(start) if start.isdigit() else 0
+
+
+def _without_port(name: str) -> str:
+    return name.partition("]")[0] if name.startswith("[") else name.partition(":")[0]
