@@ -2,11 +2,159 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from buildbox.config.model import Config
+from buildbox.config.keys import PROJECT_FILE
+from buildbox.config.model import DEFAULT_PIDS, Config, MountEntry, Task, Toolchain
+from buildbox.config.near import did_you_mean
+from buildbox.config.reading import KeyPath, Problem, Reading, show
+from buildbox.config.text import parse_toml, read_text, refuse
+from buildbox.config.values import VERSION
+from buildbox.errors import ConfigError
+
+_INIT = "`buildbox init` writes one that works."
 
 
 def load(path: Path) -> Config:
-    """The configuration in the file `path`. Raises ConfigError with every problem of the file."""
-    raise NotImplementedError
+    """The configuration in the file `path`. Raises ConfigError with every problem of the file.
+
+    Nothing is looked up on the disk but the file itself, which must lie in the folder that `path` says.
+    """
+    try:
+        text = read_text(_inside(path))
+    except FileNotFoundError:
+        raise ConfigError(f"{path} doesn't exist", _INIT) from None
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> Config:
+    """The configuration in `text`, the content of the file `path`. Raises ConfigError."""
+    document = parse_toml(text, path, path.name)
+    version = document.get("version", VERSION)
+    if type(version) is int and version != VERSION:
+        # Another version's keys mean nothing here, so nothing else is worth saying about them.
+        reason = f"version {version} is not known to this buildbox" if abs(version) < 10**9 else "unknown"
+        problem = Problem(("version",), f"{reason}; it knows version {VERSION}")
+        error = refuse([problem], text, path, path.name)
+        raise ConfigError(error.reason, "A newer buildbox may know it.", error.problems)
+    reading = Reading(PROJECT_FILE)
+    values = reading.table(PROJECT_FILE, document, ())
+    if not reading.problems and not values.get("toolchains") and not values.get("tasks"):
+        raise ConfigError(f"{path} has no toolchains and no tasks", f"Remove it, then {_INIT}")
+    _check_fit(document, values, reading)
+    if reading.problems:
+        raise refuse(reading.problems, text, path, path.name)
+    return _config(values, path)
+
+
+def _inside(path: Path) -> Path:
+    """`path` with links followed. Raises ConfigError where that leads out of the file's folder."""
+    if not path.is_symlink():
+        return path
+    real = Path(os.path.realpath(path))
+    if not real.is_relative_to(os.path.realpath(path.parent)):
+        raise ConfigError(
+            f"{path} is a link that leads out of the project, to {real}",
+            "Put the file itself there: a project's configuration comes from the project.",
+        )
+    return real
+
+
+def _check_fit(document: Mapping[str, Any], values: Mapping[str, Any], reading: Reading) -> None:
+    """Whether values that are right each for itself fit together."""
+    # Names as they are written: a toolchain with a wrong image is one that is there all the same.
+    toolchains, tasks = document.get("toolchains") or {}, document.get("tasks") or {}
+    if not isinstance(toolchains, dict) or not isinstance(tasks, dict):
+        return
+    if not toolchains:
+        reading.refuse((), "no toolchain for the tasks to run in; add [toolchains.NAME] with an image")
+    for index, name in enumerate(values.get("project", {}).get("default", ())):
+        if name not in tasks:
+            text = f"there is no task {name!r}{did_you_mean(name, tasks)}"
+            reading.refuse(("project", "default", index), text)
+    defaults = values.get("defaults", {})
+    chosen = isinstance(document.get("defaults"), dict) and "toolchain" in document["defaults"]
+    _check_section(defaults, ("defaults",), toolchains, reading)
+    for name, task in values.get("tasks", {}).items():
+        written = tasks[name]
+        if not isinstance(written, dict):
+            continue
+        path = ("tasks", name)
+        _check_section(task, path, toolchains, reading)
+        if ("run" in written) == ("argv" in written):
+            both = (
+                "both run and argv; keep one"
+                if "run" in written
+                else "neither run nor argv: what is it to do?"
+            )
+            reading.refuse(path, f"has {both}")
+        if task.get("argv", ("-",))[0] == "":
+            reading.refuse((*path, "argv", 0), "is empty; it is the program to run")
+        if len(toolchains) > 1 and not chosen and "toolchain" not in written:
+            reading.refuse(
+                path, f"'toolchain' is missing; the project has {', '.join(map(show, toolchains))}"
+            )
+
+
+def _check_section(
+    values: Mapping[str, Any], path: KeyPath, toolchains: Mapping[str, Any], reading: Reading
+) -> None:
+    toolchain = values.get("toolchain")
+    if toolchain is not None and toolchain not in toolchains and toolchains:
+        text = f"there is no toolchain {toolchain!r}{did_you_mean(toolchain, toolchains)}"
+        reading.refuse((*path, "toolchain"), text)
+    targets: set[str] = set()
+    for index, mount in enumerate(values.get("mounts", ())):
+        if mount.get("target") in targets:
+            reading.refuse((*path, "mounts", index, "target"), "is the target of another mount, too")
+        targets.add(mount.get("target", ""))
+
+
+def _config(values: Mapping[str, Any], path: Path) -> Config:
+    project = values.get("project", {})
+    toolchains = {name: Toolchain(name, **found) for name, found in values["toolchains"].items()}
+    # What a task without a toolchain of its own runs in: the project's, where there is exactly one.
+    sole = next(iter(toolchains)) if len(toolchains) == 1 else ""
+    defaults = values.get("defaults", {})
+    return Config(
+        path=path,
+        name=project.get("name") or _folder_name(path),
+        default=project.get("default", ()),
+        toolchains=toolchains,
+        tasks={name: _task(name, found, defaults, sole) for name, found in values.get("tasks", {}).items()},
+        defaults=_task("", {}, defaults, sole),
+    )
+
+
+def _task(name: str, own: Mapping[str, Any], defaults: Mapping[str, Any], sole: str) -> Task:
+    values = {**defaults, **own}
+    return Task(
+        name=name,
+        description=own.get("description", ""),
+        toolchain=values.get("toolchain", sole),
+        run=own.get("run"),
+        argv=own.get("argv"),
+        env={**defaults.get("env", {}), **own.get("env", {})},
+        pass_env=values.get("pass-env", ()),
+        workdir=values.get("workdir", "."),
+        network=values.get("network", "none"),
+        mounts=tuple(
+            MountEntry(mount["source"], mount["target"], mount.get("read-only", False))
+            for mount in values.get("mounts", ())
+        ),
+        timeout=values.get("timeout"),
+        memory=values.get("memory"),
+        cpus=values.get("cpus"),
+        pids=values.get("pids", DEFAULT_PIDS),
+        user=values.get("user", "caller"),
+        rootfs=values.get("rootfs", "read-only"),
+    )
+
+
+def _folder_name(path: Path) -> str:
+    """The folder's name, fit to be shown."""
+    name = Path(os.path.realpath(path.parent)).name
+    return "".join(char if char.isprintable() else "?" for char in name) or "project"

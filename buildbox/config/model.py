@@ -35,7 +35,7 @@ class MountEntry:
 
 @dataclass(frozen=True)
 class Task:
-    """A command that runs in a toolchain. Exactly one of `run` and `argv` is set, but in `Config.defaults`."""
+    """A command that runs in a toolchain. Either `run` or `argv` is set; neither in `Config.defaults`."""
 
     name: str  # "" in Config.defaults
     description: str

@@ -1,0 +1,57 @@
+"""Every key of `.buildbox.toml` and of the user's `config.toml`: the one place that knows them."""
+
+from __future__ import annotations
+
+from buildbox.config import values
+from buildbox.config.kinds import Flag, Kind, ListOf, MapOf, Number, Table, Text
+
+_SCRIPT_NOTE = "a program and its arguments are written as argv"
+_ARGV_NOTE = "a script for the shell is written as run"
+
+MOUNT = Table(
+    {"source": Text(values.source), "target": Text(values.target), "read-only": Flag()},
+    required=("source", "target"),
+)
+
+_SHARED: dict[str, Kind] = {  # what [defaults] and [tasks.NAME] have in common
+    "toolchain": Text(values.name),
+    "env": MapOf(values.env_name, Text(values.argument)),
+    "pass-env": ListOf(Text(values.env_name)),
+    "workdir": Text(values.workdir),
+    "network": Text(values.network),
+    "mounts": ListOf(MOUNT),
+    "timeout": Text(values.duration, note='write it with its unit, e.g. "10m"'),
+    "memory": Text(values.size, note='write it with its unit, e.g. "2g"'),
+    "cpus": Number(values.cpus, whole=False),
+    "pids": Number(values.pids),
+    "user": Text(values.user),
+    "rootfs": Text(values.rootfs),
+}
+
+TASK = Table(
+    {
+        "description": Text(values.line),
+        "run": Text(values.script, note=_SCRIPT_NOTE),
+        "argv": ListOf(Text(values.argument), least=1, note=_ARGV_NOTE),
+        **_SHARED,
+    }
+)
+
+TOOLCHAIN = Table(
+    {
+        "image": Text(values.image),
+        "platform": Text(values.platform),
+        "shell": ListOf(Text(values.program), least=1, note='e.g. ["/bin/sh", "-e", "-c"]'),
+    },
+    required=("image",),
+)
+
+PROJECT_FILE = Table(
+    {
+        "version": Number(values.version),
+        "project": Table({"name": Text(values.project_name), "default": ListOf(Text(values.name))}),
+        "toolchains": MapOf(values.name, TOOLCHAIN),
+        "defaults": Table(_SHARED),
+        "tasks": MapOf(values.name, TASK),
+    }
+)

@@ -1,0 +1,104 @@
+"""A TOML file of the configuration: from the disk to a dict, with errors that name file and line."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from buildbox.config.reading import Problem, show_path
+from buildbox.errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+MOST_BYTES = 1 << 20  # of a configuration file
+_MOST_PROBLEMS = 100  # reported of one file
+_LONGEST_PROBLEM = 400  # characters
+_BOM = "\ufeff"
+
+
+def read_text(path: Path) -> str:
+    """The text of the file `path`, its line ends as they are. Raises ConfigError, or FileNotFoundError."""
+    try:
+        # Not blocking: the file may turn out to be a pipe, which would wait for a writer for ever.
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with open(handle, "rb") as file:
+            mode = os.fstat(handle).st_mode
+            if stat.S_ISDIR(mode):
+                raise ConfigError(f"{path} is a folder, not a file", "Rename the folder, or remove it.")
+            if not stat.S_ISREG(mode):
+                raise ConfigError(f"{path} is not a regular file")
+            data = file.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror}") from None
+    if len(data) > MOST_BYTES:
+        raise ConfigError(f"{path} is larger than {MOST_BYTES >> 20} MiB, too large for a configuration")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise broken(path.name, [(line, "not UTF-8 text")], f"Save {path} as UTF-8.", path) from None
+
+
+def parse_toml(text: str, path: Path, shown: str) -> dict[str, Any]:
+    """The document in `text`. Raises ConfigError, with the place where it stops being TOML."""
+    try:
+        document: dict[str, Any] = tomllib.loads(text.removeprefix(_BOM))
+    except RecursionError:
+        raise ConfigError(f"{path}: arrays or tables nested too deeply") from None
+    except ValueError as error:
+        message, place = _syntax_error(str(error), text)
+        problem = f"{shown}:{place}: not valid TOML: {message}"
+        raise ConfigError(f"{path} is not valid TOML", problems=[problem]) from None
+    return document
+
+
+def refuse(problems: Sequence[Problem], text: str, path: Path, shown: str) -> ConfigError:
+    """The one error for all `problems` of the file, each with its line, in the file's order."""
+    lines = _lines(problems, text)
+    placed = sorted(zip(lines, problems, strict=True), key=lambda pair: pair[0])
+    return broken(shown, [(line, _message(problem)) for line, problem in placed], "", path)
+
+
+def broken(shown: str, problems: Sequence[tuple[int, str]], hint: str, path: Path) -> ConfigError:
+    """A ConfigError of problems with their lines."""
+    count = len(problems)
+    texts = [f"{shown}:{line}: {text}" for line, text in problems[:_MOST_PROBLEMS]]
+    if count > _MOST_PROBLEMS:
+        texts.append(f"{shown}: and {count - _MOST_PROBLEMS} more")
+    return ConfigError(f"{path} has {count} problem{'s' if count > 1 else ''}", hint, texts)
+
+
+def _message(problem: Problem) -> str:
+    text = f"{show_path(problem.path)}: {problem.text}" if problem.path else problem.text
+    return text if len(text) <= _LONGEST_PROBLEM else f"{text[: _LONGEST_PROBLEM - 1]}…"
+
+
+def _lines(problems: Sequence[Problem], text: str) -> list[int]:
+    from buildbox.config.places import find_places, line_of  # only where there is an error to report
+
+    places = find_places(text)
+    return [line_of(text, places, problem.path) for problem in problems]
+
+
+def _syntax_error(message: str, text: str) -> tuple[str, str]:
+    """tomllib's message without its place, and the place as `LINE:COLUMN`."""
+    match = re.search(r" \(at line (\d+), column (\d+)\)$", message)
+    if match:
+        place = f"{match[1]}:{match[2]}"
+    else:
+        lines = text.split("\n")
+        place = f"{len(lines)}:{len(lines[-1]) + 1}"
+    message = re.sub(r" \(at (?:line \d+, column \d+|end of document)\)$", "", message)
+    if message == "Cannot overwrite a value":
+        message = "a key is given twice"
+    return message, place

@@ -1,0 +1,212 @@
+"""Checks of single values: each takes what stands in the file and gives what buildbox works with,
+or raises ValueError with what is wrong and what to write instead."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+from buildbox.config.reading import show
+from buildbox.oci import Platform
+from buildbox.reference import ImageRef
+from buildbox.units import parse_duration, parse_size
+
+VERSION = 1  # of the format of .buildbox.toml
+_LEAST_MEMORY = 6 << 20  # bytes; what the engines ask for at least
+_MOST_MEMORY = 1 << 60
+_MOST_SECONDS = 365 * 86400.0
+_MOST_PIDS = 1 << 22  # Linux's own limit (proc(5), pid_max)
+_LONGEST_ARGUMENT = (128 << 10) - 1  # bytes; Linux's MAX_ARG_STRLEN without the NUL (execve(2))
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}")
+_ID = r"(0|[1-9][0-9]{0,9})"
+_IDS = re.compile(rf"{_ID}:{_ID}")
+# C0, DEL, C1, line separators and the marks that turn the direction of writing: they could make a
+# terminal show something else than what is there.
+_CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+# What buildbox itself puts into a container. A mount may not replace or hide it; below the ones in
+# _CLOSED it may not reach either.
+_CLOSED = ("/proc", "/sys", "/dev", "/run/buildbox", "/run/secrets", "/var/run")
+_OWN = (
+    *_CLOSED,
+    "/src",
+    "/tmp",
+    "/home/build",
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/hosts",
+    "/etc/hostname",
+    "/etc/resolv.conf",
+    "/sbin/docker-init",
+)
+
+
+def version(value: int) -> int:
+    if value != VERSION:
+        raise ValueError(f"version {show(value)} is not known to this buildbox, which knows {VERSION}")
+    return value
+
+
+def name(text: str) -> str:
+    """The name of a task or toolchain."""
+    if not _NAME.fullmatch(text):
+        raise ValueError(
+            f"{show(text)} is not a name (letters, digits, '_', '.', '-'; at most 64; no sign first)"
+        )
+    return text
+
+
+def line(text: str) -> str:
+    """One line for people."""
+    if not text.strip():
+        raise ValueError("is empty")
+    if _CONTROL.search(text):
+        raise ValueError("must be one line without control characters")
+    return text
+
+
+def project_name(text: str) -> str:
+    if len(line(text)) > 100:
+        raise ValueError("is longer than 100 characters")
+    return text
+
+
+def script(text: str) -> str:
+    """A script for a shell, of any number of lines."""
+    if not text.strip():
+        raise ValueError("is empty")
+    return argument(text)
+
+
+def program(text: str) -> str:
+    """An argument that must not be empty."""
+    if not text:
+        raise ValueError("is empty")
+    return argument(text)
+
+
+def argument(text: str) -> str:
+    """Any string that a process can be given."""
+    if "\0" in text:
+        raise ValueError("has a NUL byte in it")
+    if len(text.encode()) > _LONGEST_ARGUMENT:
+        raise ValueError("is longer than 128 KiB, which Linux gives no program; put it into a file")
+    return text
+
+
+def env_name(text: str) -> str:
+    if not _ENV_NAME.fullmatch(text):
+        raise ValueError(
+            f"{show(text)} is not a variable's name (letters, digits, '_'; at most 256; no digit first)"
+        )
+    if text.startswith("BUILDBOX_"):
+        raise ValueError(f"{show(text)}: variables that start with BUILDBOX_ are buildbox's own")
+    return text
+
+
+def image(text: str) -> ImageRef:
+    if len(text) > 1024:
+        raise ValueError("is longer than an image reference can be")
+    return ImageRef.parse(text)
+
+
+def platform(text: str) -> Platform:
+    if len(text) > 64:
+        raise ValueError("is longer than a platform can be")
+    return Platform.parse(text)
+
+
+def duration(text: str) -> float:
+    """Seconds."""
+    seconds = parse_duration(_short(text))
+    if seconds > _MOST_SECONDS:
+        raise ValueError(f"{show(text)} is more than 365d")
+    return seconds
+
+
+def size(text: str) -> int:
+    """Bytes of memory."""
+    count = parse_size(_short(text))
+    if not _LEAST_MEMORY <= count <= _MOST_MEMORY:
+        raise ValueError(f"{show(text)}: a container's memory is between 6m and 1048576t")
+    return count
+
+
+def _short(text: str) -> str:
+    if len(text) > 64:
+        raise ValueError(f"{show(text)} is too long for a number and a unit")
+    return text
+
+
+def cpus(value: float) -> float:
+    if not 0.01 <= value <= 65536:  # engines count hundredths; also refuses nan
+        raise ValueError(f"{show(value)} is not a number of CPUs (0.01 or more)")
+    return float(value)
+
+
+def pids(value: int) -> int:
+    if not 1 <= value <= _MOST_PIDS:
+        raise ValueError(f"{show(value)} is not a number of processes (1 to {_MOST_PIDS})")
+    return value
+
+
+def network(text: str) -> str:
+    if not _NETWORK.fullmatch(text):
+        raise ValueError(f"{show(text)} is not a network (none, bridge, or the name of an engine's network)")
+    return text
+
+
+def user(text: str) -> str:
+    if text in ("caller", "root"):
+        return text
+    ids = _IDS.fullmatch(text)
+    if not ids or max(int(ids[1]), int(ids[2])) > 2**32 - 2:
+        raise ValueError(f'{show(text)} is not a user (caller, root, or numbers "uid:gid" up to 4294967294)')
+    return text
+
+
+def rootfs(text: str) -> str:
+    if text not in ("read-only", "writable"):
+        raise ValueError(f"{show(text)} is neither read-only nor writable")
+    return text
+
+
+def workdir(text: str) -> str:
+    """A folder of the project, normalised; `.` is the project's own."""
+    line(text)
+    if text.startswith("/"):
+        raise ValueError(f"{show(text)} is absolute; write it relative to the project's folder")
+    if ".." in text.split("/"):
+        raise ValueError(f"{show(text)} has '..' in it; a task works inside its project")
+    return posixpath.normpath(text)
+
+
+def source(text: str) -> str:
+    """A mount's source, as written. Whether it may be mounted is a question for `trust`."""
+    line(text)
+    if text.startswith("~"):
+        raise ValueError(
+            f"{show(text)}: '~' is not followed in a project's file; write an absolute path"
+            " or one relative to the project ('./~…' if it really is called so)"
+        )
+    return text
+
+
+def target(text: str) -> str:
+    """A mount's place in the container."""
+    line(text)
+    if not text.startswith("/"):
+        raise ValueError(f"{show(text)} is not absolute; e.g. /data")
+    if text.startswith("//") or posixpath.normpath(text) != text:
+        raise ValueError(f"{show(text)} is not in its shortest form; write {show(posixpath.normpath(text))}")
+    if ":" in text or "," in text:
+        raise ValueError(f"{show(text)} has ':' or ',' in it")
+    for own in _OWN:
+        if own == text or own.startswith(text.rstrip("/") + "/"):
+            raise ValueError(f"{show(text)} would hide the container's own {own}; choose another place")
+    for closed in _CLOSED:
+        if text.startswith(closed + "/"):
+            raise ValueError(f"{show(text)} lies in the container's own {closed}; choose another place")
+    return text
