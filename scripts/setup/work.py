@@ -29,7 +29,7 @@ def carry_out(machine: Machine, plan: Plan) -> None:
 def install(machine: Machine, names: list[str]) -> None:
     """Install Debian packages without asking anything. The package lists are made new first."""
     apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"]
-    apt += ["-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3"]
+    apt += ["-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3", "-o", "Dpkg::Use-Pty=0"]
     # A mirror that has no answer today need not matter: whether the packages can be had is what counts.
     subprocess.run(_as_root(machine, [*apt, "update"]), check=False)
     _run(_as_root(machine, [*apt, "install", "--no-install-recommends", *names]))
