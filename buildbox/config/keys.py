@@ -55,3 +55,20 @@ PROJECT_FILE = Table(
         "tasks": MapOf(values.name, TASK),
     }
 )
+
+USER_FILE = Table(
+    {
+        "allow": MapOf(
+            values.line,  # a project's folder
+            Table(
+                {
+                    "mounts": ListOf(Text(values.line)),
+                    "network": ListOf(Text(values.network)),
+                    "env": ListOf(Text(values.env_name)),
+                    "root": Flag(),
+                    "git": Flag(),
+                }
+            ),
+        )
+    }
+)

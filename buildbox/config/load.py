@@ -24,7 +24,7 @@ def load(path: Path) -> Config:
     Nothing is looked up on the disk but the file itself, which must lie in the folder that `path` says.
     """
     try:
-        text = read_text(_inside(path))
+        text = read_text(inside(path))
     except FileNotFoundError:
         raise ConfigError(f"{path} doesn't exist", _INIT) from None
     return parse(text, path)
@@ -50,7 +50,7 @@ def parse(text: str, path: Path) -> Config:
     return _config(values, path)
 
 
-def _inside(path: Path) -> Path:
+def inside(path: Path) -> Path:
     """`path` with links followed. Raises ConfigError where that leads out of the file's folder."""
     if not path.is_symlink():
         return path

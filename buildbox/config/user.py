@@ -1,10 +1,30 @@
-"""The user's own `config.toml`: what the projects on this machine are allowed (SPEC section 2, Trust)."""
+"""The user's own `config.toml`: what the projects on this machine are allowed (SPEC section 2, Trust).
+
+[allow."/home/me/project"]      # one folder, no pattern; `~/project` works too
+mounts = ["/data", "~/.m2"]     # each with all that is below it
+network = ["host", "mynet"]     # engine networks, by name
+env = ["NPM_TOKEN"]             # credentials that pass-env may let through
+root = true                     # root in a writable root file system
+git = true                      # the project's .git folder, where a task could plant hooks
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+from buildbox.config import values
+from buildbox.config.keys import USER_FILE
+from buildbox.config.near import did_you_mean
+from buildbox.config.reading import Reading, show
+from buildbox.config.text import parse_toml, read_text, refuse
+from buildbox.errors import UsageError
+
+_WHAT = ("mount", "network", "env", "root", "git")
+_ALLOW_HINT = "Write mount=/PATH, network=NAME, env=NAME, root or git."
 
 
 @dataclass(frozen=True)
@@ -14,14 +34,21 @@ class Allowance:
     mounts: tuple[Path, ...] = ()  # real paths; each stands for itself and all below it
     networks: frozenset[str] = frozenset()  # names of engine networks; "host" is the host's own
     root: bool = False  # may run as root in a writable root file system
-    git: bool = False  # may mount parts of the project's .git folder by name
+    git: bool = False  # may mount the project's .git folder, and a git folder that isn't sure to be its own
+    env: frozenset[str] = frozenset()  # names of credentials that pass-env may let through
 
     def plus(self, texts: Sequence[str], home: Path | None = None) -> Allowance:
         """This and what the `--allow` options `texts` give (`mount=/data`, `network=host`, `root`, `git`).
 
-        `home` stands in for a leading `~/`. Raises UsageError.
+        `home` stands in for a leading `~`. Raises UsageError.
         """
-        raise NotImplementedError
+        allowance = self
+        for text in texts:
+            try:
+                allowance = _plus_one(allowance, text, home)
+            except ValueError as error:
+                raise UsageError(f"--allow {show(text)[1:-1]}: {error}", _ALLOW_HINT) from None
+        return allowance
 
 
 @dataclass(frozen=True)
@@ -33,9 +60,83 @@ class UserConfig:
 
     def allowance(self, project_root: Path) -> Allowance:
         """What is allowed to the project in exactly this folder, links followed."""
-        raise NotImplementedError
+        return self.allowances.get(real_path(project_root), Allowance())
 
 
 def load_user(path: Path, home: Path) -> UserConfig:
-    """The user's configuration; an empty one where there is no file. Raises ConfigError."""
-    raise NotImplementedError
+    """The user's configuration; an empty one where there is no file. Raises ConfigError.
+
+    `home` stands in for a leading `~` of a path.
+    """
+    try:
+        text = read_text(path)
+    except FileNotFoundError:
+        return UserConfig(path, {})
+    document = parse_toml(text, path, str(path))
+    reading = Reading(USER_FILE)
+    read = reading.table(USER_FILE, document, ())
+    allowances: dict[Path, Allowance] = {}
+    for folder, allowed in read.get("allow", {}).items():
+        key = ("allow", folder)
+        try:
+            root = _absolute(folder, home)
+        except ValueError as error:
+            reading.refuse(key, str(error))
+            continue
+        if root in allowances:
+            reading.refuse(key, f"is the same folder as another one here: {root}")
+        mounts = []
+        for index, mount in enumerate(allowed.get("mounts", ())):
+            try:
+                mounts.append(_absolute(mount, home))
+            except ValueError as error:
+                reading.refuse((*key, "mounts", index), str(error))
+        allowances[root] = _allowance(allowed, mounts)
+    if reading.problems:
+        raise refuse(reading.problems, text, path, str(path))
+    return UserConfig(path, allowances)
+
+
+def real_path(path: Path) -> Path:
+    """`path` with every link followed, as far as it exists; never raises."""
+    return Path(os.path.realpath(path))
+
+
+def _allowance(allowed: Mapping[str, Any], mounts: Sequence[Path]) -> Allowance:
+    return Allowance(
+        tuple(mounts),
+        frozenset(allowed.get("network", ())),
+        allowed.get("root", False),
+        allowed.get("git", False),
+        frozenset(allowed.get("env", ())),
+    )
+
+
+def _plus_one(allowance: Allowance, text: str, home: Path | None) -> Allowance:
+    what, equals, value = text.partition("=")
+    if what not in _WHAT:
+        raise ValueError(f"nothing that can be allowed{did_you_mean(what, _WHAT)}")
+    if what in ("root", "git"):
+        if equals:
+            raise ValueError(f"{what} takes no value")
+        return replace(allowance, root=True) if what == "root" else replace(allowance, git=True)
+    if not value:
+        raise ValueError(f"which {what}?")
+    if what == "mount":
+        return replace(allowance, mounts=(*allowance.mounts, _absolute(value, home)))
+    if what == "network":
+        return replace(allowance, networks=allowance.networks | {values.network(value)})
+    return replace(allowance, env=allowance.env | {values.env_name(value)})
+
+
+def _absolute(text: str, home: Path | None) -> Path:
+    """The real path that `text` names. Raises ValueError."""
+    if home is not None and (text == "~" or text.startswith("~/")):
+        path = home / text[2:]
+    elif text.startswith("/"):
+        path = Path(text)
+    else:
+        raise ValueError(f"{show(text)} is not an absolute path (nor one that starts with ~/)")
+    if any(sign in text for sign in "*?[") and not os.path.lexists(path):
+        raise ValueError(f"{show(text)}: patterns are not understood here; name each folder")
+    return real_path(path)
