@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from buildbox.archive.images import find_tag
 from buildbox.archive.layout import Archive
-from buildbox.config.model import Config
+from buildbox.config.model import Config, Toolchain
+from buildbox.digest import Digest
+from buildbox.errors import ImageError, UsageError
 from buildbox.images import RegistryFor
+from buildbox.reference import DEFAULT_REGISTRY, ImageRef
+
+CATALOGUE = "buildbox/"  # repositories whose images come from buildbox's own recipes
 
 
 @dataclass(frozen=True)
@@ -26,15 +33,79 @@ class PinChange:
 
 
 def resolve_pins(
-    config: Config, names: Sequence[str], registry_for: RegistryFor, archive: Archive
+    config: Config, names: Sequence[str], registry_for: RegistryFor, archive: Archive | None
 ) -> tuple[PinChange, ...]:
     """A digest for each toolchain of `names` (all, where empty) that has none yet.
 
+    Images of the catalogue are looked up in `archive` (None: there is none yet), where building put them; all
+    others at their registry.
     Raises UsageError for a name that the config lacks, ImageError where a tag can't be resolved.
     """
-    raise NotImplementedError
+    chosen = [_toolchain(config, name) for name in names] or list(config.toolchains.values())
+    return tuple(
+        _resolve(toolchain, registry_for, archive)
+        for toolchain in {toolchain.name: toolchain for toolchain in chosen}.values()
+    )
 
 
 def check_pins(config: Config) -> None:
     """Raises ImageError naming every toolchain whose image isn't pinned, with its line. Asks no network."""
-    raise NotImplementedError
+    unpinned = [toolchain for toolchain in config.toolchains.values() if toolchain.image.digest is None]
+    if not unpinned:
+        return
+    from buildbox.config.places import find_places, line_of
+
+    text = config.path.read_text(encoding="utf-8")
+    places = find_places(text)
+    lines = [
+        f"{config.path.name}:{line_of(text, places, ('toolchains', toolchain.name, 'image'))}: "
+        f"toolchains.{toolchain.name}.image: {toolchain.image} has no digest"
+        for toolchain in unpinned
+    ]
+    raise ImageError(
+        "an image is not pinned" if len(lines) == 1 else f"{len(lines)} images are not pinned",
+        "\n".join([*lines, "Pin what their tags mean now: buildbox pin"]),
+    )
+
+
+def _toolchain(config: Config, name: str) -> Toolchain:
+    if name in config.toolchains:
+        return config.toolchains[name]
+    near = difflib.get_close_matches(name, config.toolchains, 1)
+    have = ", ".join(config.toolchains) or "none"
+    raise UsageError(
+        f"there is no toolchain {name!r} in {config.path.name}",
+        f"Did you mean {near[0]!r}?" if near else f"There are: {have}",
+    )
+
+
+def _resolve(toolchain: Toolchain, registry_for: RegistryFor, archive: Archive | None) -> PinChange:
+    ref = toolchain.image
+    if ref.digest is not None:
+        return PinChange(toolchain.name, ref.text, ref.text, "")
+    tagged = ref if ref.tag else ImageRef.parse(f"{ref.text}:latest")
+    if ref.registry == DEFAULT_REGISTRY and ref.repository.startswith(CATALOGUE):
+        digest, source = _built(tagged, archive), "archive"
+    else:
+        digest, source = _ask(tagged, registry_for), tagged.registry
+    return PinChange(toolchain.name, ref.text, tagged.pinned(digest).text, source)
+
+
+def _built(ref: ImageRef, archive: Archive | None) -> Digest:
+    digest = find_tag(archive, ref) if archive else None
+    if digest is None:  # and never from a registry: whoever has that name there isn't us
+        raise ImageError(
+            f"the image {ref} is not in the archive yet",
+            f"Images named {CATALOGUE}… are built from recipes, never fetched by tag:\n"
+            f"buildbox images build {ref.repository.removeprefix(CATALOGUE)}/{ref.tag}",
+        )
+    return digest
+
+
+def _ask(ref: ImageRef, registry_for: RegistryFor) -> Digest:
+    assert ref.tag is not None
+    registry = registry_for(ref.registry)
+    try:
+        return registry.resolve(ref.repository, ref.tag)
+    finally:
+        registry.close()

@@ -1,5 +1,5 @@
-"""Downloads into the archive that a dropped connection, a kill or a power cut only interrupts: what came is kept
-in `partial/HEX`, goes on from there, and becomes a blob when the whole file hashes right."""
+"""Downloads into the archive that a dropped connection, a kill or a power cut only interrupts: what came is
+kept in `partial/HEX`, goes on from there, and becomes a blob when the whole file hashes right."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """How a registry asks who we are, and the answer: Basic (RFC 7617), or a bearer token from the service that
-the registry names (distribution project, "Token Authentication Specification", "OAuth2 Token Authentication").
+the registry names (distribution project, "Token Authentication" and "OAuth2 Token Authentication").
 """
 
 from __future__ import annotations

@@ -54,8 +54,8 @@ class Registry:
         pause: float = 0.5,
         certificates: Path | None = None,
     ) -> None:
-        """`host` is ImageRef.registry; `env` gives proxies and certificates. `read_timeout` (without a byte) and
-        `pause` (before a retry) are seconds."""
+        """`host` is ImageRef.registry; `env` gives proxies and certificates. `read_timeout` (without a byte)
+        and `pause` (before a retry) are seconds."""
         from buildbox.registry import http
 
         self.host = host
