@@ -1,13 +1,31 @@
-"""What a project may have: nothing outside its own folder but what the user allows (SPEC section 2, Trust)."""
+"""What a task may have: nothing outside its project but what the user allows (SPEC section 2, Trust).
+
+A `.buildbox.toml` was written by whoever wrote the repository, so everything in it that reaches
+beyond the container is looked at here, before anything starts, with all links followed.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import shlex
+import stat
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from buildbox.config.model import Task
-from buildbox.config.user import Allowance
+from buildbox.config.model import FILE_NAME, MountEntry, Task
+from buildbox.config.reading import KeyPath, show_path
+from buildbox.config.user import Allowance, real_path
+from buildbox.errors import ConfigError, NotAllowed
+
+_SOURCE = "/src"  # where the container sees the project
+# What people call credentials. `pass-env` lets the project name them, and a network take them away.
+_SECRET_WORDS = frozenset(
+    ("auth", "credential", "credentials", "creds", "key", "pass", "passphrase", "passwd", "password", "pat")
+    + ("secret", "secrets", "token", "tokens")
+)
+_SECRET_ENDS = ("token", "secret", "password", "passwd", "apikey")
 
 
 @dataclass(frozen=True)
@@ -19,6 +37,29 @@ class ResolvedMount:
     read_only: bool
 
 
+@dataclass(frozen=True)
+class _Bounds:
+    """What a task is held against; all paths are real ones."""
+
+    root: Path
+    allowance: Allowance
+    sockets: tuple[Path, ...]  # of engines, there or not
+    user_config: Path
+
+
+@dataclass
+class _Findings:
+    """What is wrong with one task, and what the user would have to allow it."""
+
+    wrong: list[str] = field(default_factory=list)  # no allowance helps
+    refused: list[str] = field(default_factory=list)
+    mounts: list[Path] = field(default_factory=list)
+    networks: list[str] = field(default_factory=list)
+    env: list[str] = field(default_factory=list)
+    root: bool = False
+    git: bool = False
+
+
 def check_task(
     task: Task, root: Path, allowance: Allowance, engine_sockets: Collection[Path], user_config: Path
 ) -> tuple[ResolvedMount, ...]:
@@ -26,5 +67,179 @@ def check_task(
 
     Raises NotAllowed with everything that the task wants and `allowance` doesn't give;
     ConfigError where a mount's source or the workdir doesn't exist or isn't of the right kind.
+    What is checked here may be replaced on the disk before the engine mounts it: only by someone who
+    may write to the project now, such as a task that is running in it at the same time.
     """
-    raise NotImplementedError
+    bounds = _Bounds(
+        real_path(root), allowance, tuple(map(real_path, engine_sockets)), real_path(user_config)
+    )
+    section: KeyPath = ("tasks", task.name) if task.name else ("defaults",)
+    found = _Findings()
+    _check_root(bounds, found)
+    _check_workdir(task.workdir, show_path((*section, "workdir")), bounds.root, found)
+    resolved = []
+    for index, mount in enumerate(task.mounts):
+        where = show_path((*section, "mounts", index))
+        source = _resolve(mount, where, bounds.root, found)
+        if source is not None:
+            _check_source(source, mount, where, bounds, found)
+            _check_target(source, mount.target, where, bounds.root, found)
+            resolved.append(ResolvedMount(source, mount.target, mount.read_only))
+    _check_rights(task, show_path(section), allowance, found)
+    name = f"task {task.name!r}" if task.name else "the command"
+    if found.wrong:
+        raise ConfigError(f"{name} can't run", problems=[f"{FILE_NAME}: {text}" for text in found.wrong])
+    if found.refused:
+        wanted = "".join(f"\n  {text}" for text in found.refused)
+        raise NotAllowed(
+            f"{name} wants what this project isn't allowed:{wanted}",
+            _how_to_allow(found, bounds.root, allowance, user_config),
+        )
+    return tuple(resolved)
+
+
+def _check_root(bounds: _Bounds, found: _Findings) -> None:
+    """The project's folder is handed in whole, so it must not hold what governs it."""
+    if os.path.lexists(bounds.user_config) and bounds.user_config.is_relative_to(bounds.root):
+        raise NotAllowed(
+            f"your own configuration {bounds.user_config} lies in the project's folder,"
+            " so the project could have written it",
+            "Keep one of them elsewhere: a project has no say in what it is allowed.",
+        )
+    for socket in bounds.sockets:
+        inside = os.path.lexists(socket) and socket.is_relative_to(bounds.root)
+        if inside and socket not in bounds.allowance.mounts:
+            found.refused.append(f"the project's folder {bounds.root} holds the engine's socket {socket}")
+            found.mounts.append(socket)
+
+
+def _check_workdir(workdir: str, where: str, root: Path, found: _Findings) -> None:
+    path = real_path(root / workdir)
+    if not path.is_relative_to(root):
+        found.wrong.append(f"{where}: {workdir!r} is a link that leads out of the project, to {path}")
+    elif not path.is_dir():
+        found.wrong.append(f"{where}: there is no folder {workdir!r} in the project")
+    elif any(link.is_absolute() for link in _links(root, workdir)):
+        found.wrong.append(
+            f"{where}: {workdir!r} is an absolute link, which leads elsewhere in the container"
+        )
+
+
+def _links(root: Path, relative: str) -> list[Path]:
+    """The targets of the links that `relative` passes through."""
+    places = [root / relative, *(root / relative).parents]
+    return [place.readlink() for place in places if place.is_relative_to(root) and place.is_symlink()]
+
+
+def _resolve(mount: MountEntry, where: str, root: Path, found: _Findings) -> Path | None:
+    """The mount's real source; None, and why noted, where nothing can be mounted from there."""
+    source = real_path(root / mount.source)
+    try:
+        mode = source.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        found.wrong.append(f"{where}: the source {mount.source!r} doesn't exist ({source})")
+        return None
+    except OSError as error:
+        # Also where the engine could look: a task gets nothing that its caller couldn't reach.
+        found.wrong.append(
+            f"{where}: the source {mount.source!r} can't be looked at: {error.strerror} ({source})"
+        )
+        return None
+    if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)):
+        found.wrong.append(f"{where}: the source {mount.source!r} is a device or a pipe, which no task gets")
+        return None
+    return source
+
+
+def _check_source(source: Path, mount: MountEntry, where: str, bounds: _Bounds, found: _Findings) -> None:
+    allowed = bounds.allowance.mounts
+    shown = f"{where}: {mount.source!r}" + ("" if str(source) == mount.source else f" ({source})")
+    reason = ""
+    if source not in allowed:  # by its own name: some things aren't allowed along with what is around them
+        socket = next((socket for socket in bounds.sockets if socket.is_relative_to(source)), None)
+        if socket:
+            reason = f"gives it the engine's socket {socket}, and with that the whole machine"
+        elif source.is_socket():
+            reason = "is a socket of another program"
+        elif bounds.user_config.is_relative_to(source):
+            reason = f"gives it your own configuration {bounds.user_config}"
+        elif not any(source.is_relative_to(place) for place in (bounds.root, *allowed)):
+            reason = "lies outside the project"
+    if reason:
+        found.refused.append(f"{shown} {reason}")
+        found.mounts.append(source)
+    elif not bounds.allowance.git and _reaches_git(source, mount.read_only, bounds.root):
+        found.refused.append(f"{shown} gives it the project's .git folder, where it could plant commands")
+        found.git = True
+
+
+def _reaches_git(source: Path, read_only: bool, root: Path) -> bool:
+    """Whether a mount gives the project's repository by another way than /src, which guards it."""
+    if source.is_relative_to(root) and ".git" in map(str.lower, source.relative_to(root).parts):
+        return True
+    return not read_only and root.is_relative_to(source) and os.path.lexists(root / ".git")
+
+
+def _check_target(source: Path, target: str, where: str, root: Path, found: _Findings) -> None:
+    """A mount within /src needs a place in the project: the engine would make one, as root."""
+    if not target.startswith(f"{_SOURCE}/"):
+        return
+    place = root / target.removeprefix(f"{_SOURCE}/")
+    kind = "folder" if source.is_dir() else "file"
+    if real_path(place) != place:
+        found.wrong.append(f"{where}: the target {target!r} passes through a link")
+    elif not (place.is_dir() if kind == "folder" else place.is_file()):
+        found.wrong.append(
+            f"{where}: for the target {target!r} the project needs a {kind} (an empty one will do)"
+        )
+
+
+def _check_rights(task: Task, where: str, allowance: Allowance, found: _Findings) -> None:
+    if task.network not in ("none", "bridge") and task.network not in allowance.networks:
+        what = (
+            "the host's own network" if task.network == "host" else f"the engine's network {task.network!r}"
+        )
+        found.refused.append(f"{where}.network: {what}")
+        found.networks.append(task.network)
+    is_root = task.user == "root" or task.user.startswith("0:")
+    if is_root and task.rootfs == "writable" and not allowance.root:
+        found.refused.append(f"{where}: root (user) in a writable root file system (rootfs)")
+        found.root = True
+    for name in task.pass_env:
+        if _is_secret(name) and name not in allowance.env:
+            found.refused.append(f"{where}.pass-env: {name}, which by its name is a credential of yours")
+            found.env.append(name)
+
+
+def _is_secret(name: str) -> bool:
+    words = name.lower().split("_")
+    return not _SECRET_WORDS.isdisjoint(words) or words[-1].endswith(_SECRET_ENDS)
+
+
+def _how_to_allow(found: _Findings, root: Path, allowance: Allowance, user_config: Path) -> str:
+    """The lines for the user's config.toml, with what is allowed already, and the options."""
+    lines = [f"[allow.{_quote(str(root))}]"]
+    options = []
+    for key, option, new, old in (
+        ("mounts", "mount", [str(path) for path in found.mounts], [str(path) for path in allowance.mounts]),
+        ("network", "network", found.networks, sorted(allowance.networks)),
+        ("env", "env", found.env, sorted(allowance.env)),
+    ):
+        new = list(dict.fromkeys(new))
+        if new:
+            lines.append(f"{key} = [{', '.join(map(_quote, dict.fromkeys([*old, *new])))}]")
+            options += [f"--allow {shlex.quote(f'{option}={value}')}" for value in new]
+    for key, wanted in (("root", found.root), ("git", found.git)):
+        if wanted:
+            lines.append(f"{key} = true")
+            options.append(f"--allow {key}")
+    table = "\n".join(f"    {line}" for line in lines)
+    return (
+        f"Only if you trust it with that, put these lines into {user_config}:\n\n{table}\n\n"
+        f"or allow it this once: {' '.join(options)}"
+    )
+
+
+def _quote(text: str) -> str:
+    """`text` as a TOML basic string, whose escapes are among JSON's."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

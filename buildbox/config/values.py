@@ -28,7 +28,7 @@ _CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 
 # What buildbox itself puts into a container. A mount may not replace or hide it; below the ones in
 # _CLOSED it may not reach either.
-_CLOSED = ("/proc", "/sys", "/dev", "/run/buildbox", "/run/secrets", "/var/run")
+_CLOSED = ("/proc", "/sys", "/dev", "/src/.git", "/run/buildbox", "/run/secrets", "/var/run")
 _OWN = (
     *_CLOSED,
     "/src",
@@ -36,9 +36,11 @@ _OWN = (
     "/home/build",
     "/etc/passwd",
     "/etc/group",
+    "/etc/gitconfig",
     "/etc/hosts",
     "/etc/hostname",
     "/etc/resolv.conf",
+    "/etc/ssl/certs/ca-certificates.crt",
     "/sbin/docker-init",
 )
 
