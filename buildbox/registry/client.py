@@ -178,9 +178,8 @@ class Registry:
         with self._lock:
             if not self._base:
                 name = _HUB if self.host == DEFAULT_REGISTRY else self.host
-                self._base = f"https://{name}"
-                if auth.is_loopback(_without_port(name)) and self._speaks_plain(name):
-                    self._base = f"http://{name}"
+                plain = auth.is_loopback(_without_port(name)) and self._speaks_plain(name)
+                self._base = f"http://{name}" if plain else f"https://{name}"
             return self._base
 
     def _speaks_plain(self, name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import ssl
 import threading
 import time
@@ -28,6 +29,7 @@ READ_TIMEOUT = 60.0  # seconds without a byte
 CHUNK = 1 << 16  # bytes; small, since a dropped connection loses the one it was in
 _HOPS = 8
 _RETRIES = 3  # of what may pass by itself
+_PLACE = re.compile(r"^\S*Connection\S*\(.*?\): ")  # urllib3 names it; so do we
 _MAX_WAIT = 15.0  # seconds that we let a registry put us off
 _FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
 
@@ -235,7 +237,7 @@ def _cause(error: BaseException) -> BaseException:
 def _in_words(error: BaseException) -> str:
     cause = _cause(error)
     text = str(cause.args[-1] if cause.args else cause) or type(cause).__name__
-    return text.rpartition(">: ")[2] or text
+    return _PLACE.sub("", text)
 
 
 def _retry_after(response: requests.Response) -> float:
