@@ -1,0 +1,210 @@
+"""From a folder of packages to a root file system as one tar, by mmdebstrap.
+
+Everything that would differ between two machines is left out or fixed here: the surroundings that the
+packages' scripts see, and the files that mmdebstrap copies from the machine or writes for itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+from collections import deque
+from collections.abc import Sequence
+from email.utils import formatdate
+from pathlib import Path
+from shlex import join
+from urllib.parse import quote
+
+from buildbox.errors import ImageError
+from buildbox.progress import Progress
+from buildbox.recipes.apt import PATH
+from buildbox.recipes.lock import Lock
+from buildbox.recipes.workplace import Workplace
+
+# dpkg(1): documentation that no build reads; the copyright files stay, as their licences ask.
+_SETTINGS = """path-exclude=/usr/share/doc/*
+path-include=/usr/share/doc/*/copyright
+path-exclude=/usr/share/man/*
+path-exclude=/usr/share/info/*
+path-exclude=/usr/share/locale/*
+path-include=/usr/share/locale/locale.alias
+path-exclude=/usr/share/bug/*
+path-exclude=/usr/share/doc-base/*
+path-exclude=/usr/share/lintian/*
+force-unsafe-io
+"""
+_SETTINGS_FILE = "/etc/dpkg/dpkg.cfg.d/buildbox"
+# Hooks get the new root as $1. First, mmdebstrap unpacks the essential packages whole, for dpkg to install
+# them again with its settings: what those leave out goes in between. (Given as --dpkgopt, the settings would
+# send each package through a filter of mmdebstrap's that takes a quarter of the build's time.)
+_EXTRACTED = rf"""set -eu
+cd "$1"
+set --
+while read -r line; do
+    case $line in path-exclude=*) set -- "$@" -o -path ".${{line#*=}}" ;; esac
+done < .{_SETTINGS_FILE}
+shift
+find . -xdev \( "$@" \) -prune -exec rm -rf {{}} +
+"""
+# Last: mmdebstrap copies the machine's hostname and resolv.conf, and apt makes folders that belong to the
+# machine's own user _apt. Set-id bits do nothing under no-new-privileges.
+_FINISH = r"""set -eu
+cd "$1"
+: > etc/resolv.conf
+echo buildbox > etc/hostname
+printf '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n' > etc/hosts
+chmod 644 etc/resolv.conf etc/hostname etc/hosts
+echo '# Installed from a lock, from no mirror in particular.' > etc/apt/sources.list
+rm -rf etc/apt/apt.conf.d/00mmdebstrap var/lib/apt/* var/cache/apt/* var/cache/ldconfig/*
+rm -f etc/passwd- etc/group- etc/shadow- etc/gshadow- etc/subuid- etc/subgid- etc/.pwd.lock
+rm -f var/cache/debconf/*-old var/lib/dpkg/*-old
+find var/log -type f -delete
+find . -xdev -type f -perm /6000 -exec chmod ug-s {} +
+"""
+_ISOLATED = (
+    "unshare",
+    "--mount",
+    "--uts",
+    "--ipc",
+    "--net",
+    "--pid",
+    "--mount-proc",
+    "--fork",
+    "--kill-child",
+)
+_TAIL = 25  # last lines of the log that a failure shows
+_GRACE = 30  # seconds for mmdebstrap to tidy up when it is stopped
+
+
+def bootstrap(lock: Lock, exclude: Sequence[str], debs: Path, place: Workplace, progress: Progress) -> Path:
+    """A tar of a root file system in which exactly the lock's packages, all in `debs`, are installed.
+
+    Raises ImageError with the end of the log and the command to run by hand.
+    """
+    _index(lock, debs)
+    root = place.path / "root"
+    root.mkdir()
+    root.chmod(0o1777)  # in a user namespace, its root is a stranger to us
+    settings = place.path / "dpkg.cfg"
+    settings.write_text(_SETTINGS + "".join(f"path-exclude={pattern}\n" for pattern in exclude))
+    settings.chmod(0o644)
+    tar = place.path / "layer.tar"
+    env = {
+        "PATH": PATH,
+        "HOME": "/nonexistent",
+        "TMPDIR": str(root),
+        "TZ": "UTC0",
+        "SOURCE_DATE_EPOCH": str(lock.source_date_epoch),
+        "PYTHONHASHSEED": "0",  # the order in which Python packages are compiled
+    }
+    _run([*_isolation(env), *_command(lock, settings, debs, tar)], env, place, progress)
+    return tar
+
+
+def _command(lock: Lock, settings: Path, debs: Path, tar: Path) -> list[str]:
+    return [
+        "mmdebstrap",
+        f"--mode={'root' if os.geteuid() == 0 else 'unshare'}",
+        "--variant=essential",
+        "--format=tar",
+        f"--architectures={lock.architecture}",
+        "--skip=output/dev,cleanup/apt,cleanup/mmdebstrap",
+        f"--setup-hook={join(['upload', str(settings), _SETTINGS_FILE])}",
+        f"--extract-hook={_EXTRACTED}",
+        "--include=" + ",".join(f"{package.name}={package.version}" for package in lock.packages),
+        f"--customize-hook={_FINISH}",
+        "",  # any suite: the repository is ours and holds nothing else
+        str(tar),
+        f"deb [trusted=yes] copy:{quote(str(debs))} ./",
+    ]
+
+
+def _isolation(env: dict[str, str]) -> tuple[str, ...]:
+    """What to put before the command, as root, so that nothing reaches the network or outlives us.
+
+    Inside a plain container that isn't permitted; mmdebstrap then does without mounts.
+    """
+    if os.geteuid() != 0:
+        return ()  # --mode=unshare does the like
+    try:
+        probe = subprocess.run([*_ISOLATED, "true"], env=env, capture_output=True, check=False)
+    except OSError:
+        return ()
+    return _ISOLATED if probe.returncode == 0 else ()
+
+
+def _index(lock: Lock, debs: Path) -> None:
+    """Makes `debs` a repository. Raises ImageError where a package isn't what the lock says it is."""
+    debs.chmod(0o755)
+    lines = []
+    for package in lock.packages:
+        path = debs / package.file
+        path.chmod(0o644)
+        done = subprocess.run(
+            ["dpkg-deb", "--field", path], env={"PATH": PATH}, capture_output=True, text=True, check=False
+        )
+        fields = (
+            f"Package: {package.name}\n",
+            f"Version: {package.version}\n",
+            f"Architecture: {package.architecture}\n",
+        )
+        if done.returncode or not all(f"\n{field}" in f"\n{done.stdout}" for field in fields):
+            raise ImageError(
+                f"{package.file} is not the package {package} that the lock says it is",
+                "The lock was made wrongly or changed by hand; lock the recipe again.",
+            )
+        lines.append(f"{done.stdout.rstrip()}\nFilename: ./{package.file}\n")
+        lines.append(f"Size: {package.size}\nSHA256: {package.sha256}\n\n")
+    data = "".join(lines).encode()
+    (debs / "Packages").write_bytes(data)
+    (debs / "Release").write_text(
+        f"Codename: {lock.suite}\nDate: {formatdate(lock.source_date_epoch, usegmt=True)}\n"
+        f"SHA256:\n {hashlib.sha256(data).hexdigest()} {len(data)} Packages\n"
+    )
+    for name in ("Packages", "Release"):
+        (debs / name).chmod(0o644)
+
+
+def _run(argv: Sequence[str], env: dict[str, str], place: Workplace, progress: Progress) -> None:
+    log: deque[str] = deque(maxlen=_TAIL)
+    process = subprocess.Popen(
+        argv,
+        env=env,
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,  # Ctrl-C is for us; we stop it in order
+        pass_fds=(place.lock,),  # the place stays taken until the last of its processes is gone
+    )
+    assert process.stderr
+    try:
+        for line in process.stderr:
+            log.append(line.rstrip())
+            if line.startswith("I: ") and line.endswith("...\n") and "tempdir" not in line:
+                progress.note(line[3:].rstrip("\n."))
+        process.wait()
+    except BaseException:
+        _stop(process)
+        raise
+    if process.returncode:
+        command = join([*(f"{key}={value}" for key, value in env.items()), *argv])
+        full = any("No space left on device" in line for line in log)
+        why = f"no space left in {place.path.parent}" if full else f"status {process.returncode}"
+        raise ImageError(
+            f"mmdebstrap failed: {why}", "\n".join([*log, "The command was:", f"env -i {command}"])
+        )
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    """Ends the whole group and waits until none of it writes any more."""
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.communicate(timeout=_GRACE)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()

@@ -1,0 +1,102 @@
+"""From a recipe's folder to its image in the archive: recipe, lock, packages, root file system, image."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+
+from buildbox.archive.layout import Archive
+from buildbox.errors import ImageError
+from buildbox.progress import Progress
+from buildbox.recipes.apt import PATH
+from buildbox.recipes.bootstrap import bootstrap
+from buildbox.recipes.deb822 import stanzas
+from buildbox.recipes.image import Built, add_image
+from buildbox.recipes.lock import Lock, read_lock
+from buildbox.recipes.packages import gather, keep
+from buildbox.recipes.recipe import read_recipe
+from buildbox.recipes.tools import architecture, need_tools, tool_versions
+from buildbox.recipes.workplace import workplace
+
+
+def build(
+    folder: Path,
+    archive: Archive,
+    temp: Path,
+    env: Mapping[str, str],
+    now: float,
+    progress: Progress,
+    offline: bool = False,
+) -> Built:
+    """Makes the image of the recipe in `folder` from its lock alone and keeps it in the archive.
+
+    `temp` has room for the unpacked image twice; nothing stays there. `now` is in seconds since the epoch.
+    Raises ConfigError for recipe and lock, ImageError where the image can't be made, ArchiveError.
+    """
+    recipe = read_recipe(folder)
+    lock = read_lock(folder, recipe)
+    need_tools(recipe.text)
+    _check_machine(lock, env, now, progress)
+    try:
+        with workplace(temp, now) as place:
+            debs = place.path / "packages"
+            debs.mkdir()
+            gather(lock, archive, debs, env, offline, progress)
+            keep(lock, recipe.image, archive)
+            tar = bootstrap(lock, recipe.exclude, debs, place, progress)
+            check_installed(_status(tar), lock)
+            return add_image(recipe, lock, tar, archive, progress)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise ImageError(
+            f"no space left in {temp} to build {recipe.text}",
+            "Free some space there, or set TMPDIR to a folder with 1 GB free, and build again.",
+        ) from error
+
+
+def check_installed(status: str, lock: Lock) -> None:
+    """Raises ImageError where what dpkg has installed (its status file) isn't exactly what the lock lists."""
+    wanted = {(p.name, p.architecture, p.version) for p in lock.packages}
+    found = {
+        (fields["package"], fields["architecture"], fields.get("version", ""))
+        for fields in stanzas(status)
+        if fields.get("status") == "install ok installed"
+    }
+    if wanted != found:
+        lines = [f"not installed: {' '.join(item)}" for item in sorted(wanted - found)]
+        lines += [f"not in the lock: {' '.join(item)}" for item in sorted(found - wanted)]
+        raise ImageError("what was installed isn't what the lock lists", "\n".join(lines))
+
+
+def _check_machine(lock: Lock, env: Mapping[str, str], now: float, progress: Progress) -> None:
+    machine = architecture(env)
+    if machine != lock.architecture:
+        raise ImageError(
+            f"the lock is for {lock.architecture}, this machine is {machine}",
+            f"Build it on a machine with {lock.architecture}.",
+        )
+    if now < lock.source_date_epoch:  # files made now must be newer, so that their time is set back to it
+        today = datetime.fromtimestamp(now, timezone.utc).date()
+        raise ImageError(
+            f"this machine's clock says {today}, which is before the packages were released",
+            "Set the clock.",
+        )
+    here = dict(tool_versions(env))
+    others = [
+        f"{name} {here.get(name, 'not a package')}" for name, seen in lock.tools if here.get(name) != seen
+    ]
+    if others:
+        progress.note(f"the recorded pin was made with other versions of: {', '.join(others)}")
+
+
+def _status(tar: Path) -> str:
+    """dpkg's record of what is installed, out of the new root."""
+    argv = ["tar", "--extract", "--to-stdout", "--file", str(tar), "./var/lib/dpkg/status"]
+    done = subprocess.run(argv, env={"PATH": PATH}, capture_output=True, check=False)
+    if done.returncode:
+        raise ImageError(f"the new root can't be read: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout.decode()

@@ -1,0 +1,133 @@
+"""A lock's packages, each checked against its sha256: the archive's own copies, then any mirror.
+
+What came from a mirror is kept in the archive as an OCI artifact (image-spec 1.1, manifest.md, section
+"Guidelines for Artifact Usage"), so that the next build needs no mirror.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from buildbox.archive.images import full_name
+from buildbox.archive.layout import Archive, BlobDamaged
+from buildbox.digest import CHUNK, Digest
+from buildbox.errors import ImageError
+from buildbox.oci import OCI_MANIFEST, Descriptor, canonical
+from buildbox.progress import Progress
+from buildbox.recipes import apt
+from buildbox.recipes.lock import Lock, Package
+from buildbox.reference import ImageRef
+from buildbox.units import show_size
+
+ARTIFACT = "application/vnd.buildbox.packages.v1"  # artifactType of a lock's packages
+DEBIAN_PACKAGE = "application/vnd.debian.binary-package"  # registered with IANA
+_EMPTY = "application/vnd.oci.empty.v1+json"
+_SHOWN = 5  # lines of a mirror's complaints that a message repeats
+
+
+def gather(
+    lock: Lock,
+    archive: Archive,
+    folder: Path,
+    env: Mapping[str, str],
+    offline: bool,
+    progress: Progress,
+) -> list[Path]:
+    """Puts the lock's packages into `folder`, from the archive or else from the machine's mirrors.
+
+    Raises ImageError naming what can't be had and all that was tried.
+    """
+    missing = [package for package in lock.packages if not _copy_out(package, archive, folder)]
+    if missing:
+        size = show_size(sum(package.size for package in missing))
+        progress.note(f"{len(missing)} of {len(lock.packages)} packages ({size}) are not in the archive yet")
+        _fetch(missing, lock.suite, archive, folder, env, offline, progress)
+    return [folder / package.file for package in lock.packages]
+
+
+def keep(lock: Lock, image: ImageRef, archive: Archive) -> Digest:
+    """Names the lock's packages, all of them in the archive, so that they are no garbage there."""
+    empty = archive.add_bytes(b"{}")
+    layers = [
+        Descriptor(
+            DEBIAN_PACKAGE,
+            package.digest,
+            package.size,
+            annotations={"org.opencontainers.image.title": package.file},
+        )
+        for package in lock.packages
+    ]
+    manifest = canonical(
+        {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "artifactType": ARTIFACT,
+            "config": Descriptor(_EMPTY, empty, 2).to_json(),
+            "layers": [layer.to_json() for layer in layers],
+            "annotations": {"buildbox.lock.checksum": str(lock.checksum)},
+        }
+    )
+    digest = archive.add_bytes(manifest)
+    name = full_name(ImageRef.parse(f"{image.tagged}-packages"), digest)
+    archive.keep(Descriptor(OCI_MANIFEST, digest, len(manifest)), name)
+    return digest
+
+
+def _copy_out(package: Package, archive: Archive, folder: Path) -> bool:
+    """Whether the archive has the package whole; a damaged copy counts as none and is replaced later."""
+    if not archive.has(package.digest):
+        return False
+    try:
+        with open(folder / package.file, "wb") as file:
+            for chunk in archive.stream(package.digest):
+                file.write(chunk)
+    except BlobDamaged:
+        (folder / package.file).unlink()
+        return False
+    return True
+
+
+def _fetch(
+    missing: Sequence[Package],
+    suite: str,
+    archive: Archive,
+    folder: Path,
+    env: Mapping[str, str],
+    offline: bool,
+    progress: Progress,
+) -> None:
+    tried = [f"the archive at {archive.path}: doesn't have it"]
+    addresses = [] if offline else apt.mirrors(suite, env)
+    if offline:
+        tried.append("mirrors: not asked (--offline)")
+    elif not addresses:
+        tried.append("mirrors: this machine's apt is set up with none")
+    for address in addresses:
+        total = sum(package.size for package in missing)
+        with progress.meter(f"fetching {len(missing)} packages", total) as meter:
+            complaints = apt.download(missing, address, folder, env, meter)
+        missing = [package for package in missing if not _take_in(package, archive, folder)]
+        if not missing:
+            return
+        tried.append(f"{address}:")
+        tried.extend(f"  {line}" for line in complaints[:_SHOWN])
+    names = ", ".join(str(package) for package in missing[:_SHOWN])
+    more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+    raise ImageError(
+        f"packages of the lock can't be had: {names}{more}",
+        "\n".join(
+            ["Tried:", *(f"  {line}" for line in tried), "Add a mirror that has them to this machine's apt."]
+        ),
+    )
+
+
+def _take_in(package: Package, archive: Archive, folder: Path) -> bool:
+    """Whether apt has brought the package; if so it is now in the archive, checked once more."""
+    path = folder / package.file
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file, archive.ingest(package.digest, package.size) as writer:
+        while chunk := file.read(CHUNK):
+            writer.write(chunk)
+    return True

@@ -1,0 +1,79 @@
+"""From a recipe to its lock, by the machine's own apt in a root of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timezone
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from buildbox.errors import ImageError
+from buildbox.progress import Progress
+from buildbox.recipes.apt import Resolver, mirrors
+from buildbox.recipes.deb822 import stanzas
+from buildbox.recipes.lock import BUILDER, Lock, Package
+from buildbox.recipes.recipe import Recipe
+from buildbox.recipes.tools import architecture, need_tools, tool_versions
+
+
+def resolve(recipe: Recipe, temp: Path, env: Mapping[str, str], progress: Progress) -> Lock:
+    """The exact packages that `recipe` means today on this machine's mirrors and architecture.
+
+    `temp` is a folder for scratch files. Raises ImageError where a package or the suite can't be had.
+    """
+    need_tools(recipe.text)
+    addresses = mirrors(recipe.suite, env)
+    if not addresses:
+        raise ImageError(
+            "this machine's apt has no mirror to resolve the recipe with",
+            "Add a Debian mirror to its sources.list (or sources.list.d) and try again.",
+        )
+    failures: list[ImageError] = []
+    for address in addresses:
+        progress.note(f"resolving {recipe.text} with {recipe.suite} of {address}")
+        try:
+            with TemporaryDirectory(prefix="buildbox-lock-", dir=temp) as folder:
+                return _resolve(recipe, address, Path(folder), env)
+        except ImageError as error:
+            failures.append(error)
+    raise failures[0]  # the mirror that fits best
+
+
+def _resolve(recipe: Recipe, mirror: str, folder: Path, env: Mapping[str, str]) -> Lock:
+    machine = architecture(env)
+    apt = Resolver(folder, mirror, recipe.suite, recipe.components, machine, env)
+    release = next(stanzas(_signed_part(apt.update())))
+    chosen = apt.install(recipe.packages)
+    packages = {(p.name, p.architecture, p.version): p for p in map(_package, stanzas(apt.show(chosen)))}
+    missing = [name for name, arch, version in chosen if (name, arch, version) not in packages]
+    if missing or not chosen:
+        raise ImageError(f"apt chose packages that its index doesn't describe: {', '.join(missing)}")
+    return Lock(
+        BUILDER,
+        recipe.checksum,
+        recipe.suite,
+        release.get("version", ""),
+        int(parsedate_to_datetime(release["date"]).replace(tzinfo=timezone.utc).timestamp()),
+        machine,
+        tool_versions(env),
+        tuple(sorted(packages[key] for key in chosen)),
+    )
+
+
+def _package(fields: Mapping[str, str]) -> Package:
+    return Package(
+        fields["package"],
+        fields["architecture"],
+        fields["version"],
+        int(fields["size"]),
+        fields["sha256"],
+        fields["filename"].removeprefix("./"),
+    )
+
+
+def _signed_part(text: str) -> str:
+    """The Release file inside an InRelease file (RFC 4880, section 7); apt has checked the signature."""
+    if not text.startswith("-----BEGIN PGP SIGNED MESSAGE-----"):
+        return text
+    return text.partition("\n\n")[2].partition("-----BEGIN PGP SIGNATURE-----")[0]
