@@ -11,8 +11,9 @@ import os
 import shlex
 import stat
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from buildbox.config.model import FILE_NAME, MountEntry, Task
 from buildbox.config.reading import KeyPath, show_path
@@ -22,8 +23,10 @@ from buildbox.errors import ConfigError, NotAllowed
 _SOURCE = "/src"  # where the container sees the project
 # What people call credentials. `pass-env` lets the project name them, and a network take them away.
 _SECRET_WORDS = frozenset(
-    ("auth", "credential", "credentials", "creds", "key", "pass", "passphrase", "passwd", "password", "pat")
-    + ("secret", "secrets", "token", "tokens")
+    (
+        *("auth", "credential", "credentials", "creds", "key", "pass", "passphrase", "passwd", "password"),
+        *("pat", "secret", "secrets", "token", "tokens"),
+    )
 )
 _SECRET_ENDS = ("token", "secret", "password", "passwd", "apikey")
 
@@ -37,8 +40,7 @@ class ResolvedMount:
     read_only: bool
 
 
-@dataclass(frozen=True)
-class _Bounds:
+class _Bounds(NamedTuple):
     """What a task is held against; all paths are real ones."""
 
     root: Path
@@ -47,17 +49,17 @@ class _Bounds:
     user_config: Path
 
 
-@dataclass
 class _Findings:
     """What is wrong with one task, and what the user would have to allow it."""
 
-    wrong: list[str] = field(default_factory=list)  # no allowance helps
-    refused: list[str] = field(default_factory=list)
-    mounts: list[Path] = field(default_factory=list)
-    networks: list[str] = field(default_factory=list)
-    env: list[str] = field(default_factory=list)
-    root: bool = False
-    git: bool = False
+    def __init__(self) -> None:
+        self.wrong: list[str] = []  # no allowance helps
+        self.refused: list[str] = []
+        self.mounts: list[Path] = []
+        self.networks: list[str] = []
+        self.env: list[str] = []
+        self.root = False
+        self.git = False
 
 
 def check_task(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from buildbox.config.reading import KeyPath
 
@@ -34,8 +34,7 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _SCALAR = re.compile(r"[^,\]}#\r\n]+")
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Offsets into the text, in characters."""
 
     key: int  # where the key (an array's element, a table's header) begins

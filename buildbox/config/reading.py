@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from buildbox.config.kinds import Flag, Kind, ListOf, MapOf, Number, Table, Text
 from buildbox.config.near import did_you_mean
@@ -14,20 +13,19 @@ _LONGEST_SHOWN = 80  # characters of a value in a message
 _BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """Something wrong at a key."""
 
     path: KeyPath
     text: str
 
 
-@dataclass
 class Reading:
-    """The reading of one file, with its problems so far."""
+    """The reading of one file by the table `root`, with its problems so far."""
 
-    root: Table
-    problems: list[Problem] = field(default_factory=list)
+    def __init__(self, root: Table) -> None:
+        self.root = root
+        self.problems: list[Problem] = []
 
     def refuse(self, path: KeyPath, text: str) -> None:
         """Notes a problem at `path`."""
