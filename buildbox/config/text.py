@@ -30,14 +30,13 @@ def read_text(path: Path) -> str:
         # Not blocking: the file may turn out to be a pipe, which would wait for a writer for ever.
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with open(handle, "rb") as file:
-            mode = os.fstat(handle).st_mode
-            if stat.S_ISDIR(mode):
-                raise ConfigError(f"{path} is a folder, not a file", "Rename the folder, or remove it.")
-            if not stat.S_ISREG(mode):
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise ConfigError(f"{path} is not a regular file")
             data = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         raise
+    except IsADirectoryError:
+        raise ConfigError(f"{path} is a folder, not a file", "Rename the folder, or remove it.") from None
     except OSError as error:
         raise ConfigError(f"{path} can't be read: {error.strerror}") from None
     if len(data) > MOST_BYTES:
