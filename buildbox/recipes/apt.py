@@ -18,7 +18,8 @@ PATH = "/usr/sbin:/usr/bin:/sbin:/bin"  # where Debian's tools are; the caller's
 _HELPER = "/usr/lib/apt/apt-helper"  # apt's own downloader, for scripts
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _POLL = 0.2  # seconds between two looks at how much has arrived
-_LISTED = ("apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages")
+# Without release info, since apt otherwise lists only what it has fetched before.
+_LISTED = ("apt-get", "indextargets", "--no-release-info", "--format", "$(REPO_URI) $(RELEASE)")
 
 
 def environment(env: Mapping[str, str]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Sequence
 from email.utils import formatdate
 from pathlib import Path
-from shlex import join
+from shlex import quote as shell_quote
 from urllib.parse import quote
 
 from buildbox.errors import ImageError
@@ -74,6 +74,7 @@ _ISOLATED = (
     "--fork",
     "--kill-child",
 )
+_NAMESPACES = ("unshare", "newuidmap", "newgidmap", "subuid", "subgid")
 _TAIL = 25  # last lines of the log that a failure shows
 _GRACE = 30  # seconds for mmdebstrap to tidy up when it is stopped
 
@@ -111,7 +112,7 @@ def _command(lock: Lock, settings: Path, debs: Path, tar: Path) -> list[str]:
         "--format=tar",
         f"--architectures={lock.architecture}",
         "--skip=output/dev,cleanup/apt,cleanup/mmdebstrap",
-        f"--setup-hook={join(['upload', str(settings), _SETTINGS_FILE])}",
+        f"--setup-hook=upload {shell_quote(str(settings))} {_SETTINGS_FILE}",
         f"--extract-hook={_EXTRACTED}",
         "--include=" + ",".join(f"{package.name}={package.version}" for package in lock.packages),
         f"--customize-hook={_FINISH}",
@@ -192,12 +193,18 @@ def _run(argv: Sequence[str], env: dict[str, str], place: Workplace, progress: P
         _stop(process)
         raise
     if process.returncode:
-        command = join([*(f"{key}={value}" for key, value in env.items()), *argv])
-        full = any("No space left on device" in line for line in log)
-        why = f"no space left in {place.path.parent}" if full else f"status {process.returncode}"
-        raise ImageError(
-            f"mmdebstrap failed: {why}", "\n".join([*log, "The command was:", f"env -i {command}"])
-        )
+        raise _failed(process.returncode, log, place)
+
+
+def _failed(status: int, log: Sequence[str], place: Workplace) -> ImageError:
+    why, todo = f"status {status}", "This is the end of its log:"
+    if any("No space left on device" in line for line in log):
+        why = f"no space left in {place.path.parent}"
+        todo = "Free some space there, or set TMPDIR to a folder with 1 GB free."
+    elif os.geteuid() != 0 and any(word in line for line in log for word in _NAMESPACES):
+        why = "user namespaces can't be used here"
+        todo = "Build as root, or install uidmap and give your user a line in /etc/subuid and /etc/subgid."
+    return ImageError(f"mmdebstrap failed: {why}", "\n".join([todo, *(f"  {line}" for line in log)]))
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
