@@ -90,7 +90,8 @@ class FaultyRegistry:
             if digest in self.image.manifests:
                 media_type, data = self.image.manifests[digest]
                 return call.reply(200, data, Content_Type=media_type)
-        elif "/blobs/" in call.path and (data := self.image.blobs.get(Digest.parse(name))) is not None:
+        elif "/blobs/" in call.path and Digest.parse(name) in self.image.blobs:
+            data = self.image.blobs[Digest.parse(name)]
             start = range_start(call)
             if start:
                 span = f"bytes {start}-{len(data) - 1}/{len(data)}"
