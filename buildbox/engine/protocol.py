@@ -47,10 +47,13 @@ class Stream(Protocol):
         """
 
     def write(self, data: bytes) -> None:
-        """Bytes for the container's stdin. Raises BrokenPipeError once it has ended."""
+        """Bytes for the container's stdin. Blocks where nobody reads, until `close_stdin`: then OSError."""
 
     def close_stdin(self) -> None:
-        """End of file for the container's stdin; output still flows."""
+        """End of file for the container's stdin, and an end to a blocked `write`.
+
+        Output still flows, but a tty's: engines take that for a terminal that was hung up.
+        """
 
     def close(self) -> None:
         """Lets go of the connection."""
