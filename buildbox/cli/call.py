@@ -78,10 +78,10 @@ class Call:
         return registry_for(host, self.host.env)
 
     def recipe_for(self, ref: ImageRef) -> str | None:
-        """The command that builds the image `ref` from a recipe, if there is one."""
-        from buildbox.recipes.catalogue import command_for
+        """The recipe that is known to build exactly the image `ref`, if there is one."""
+        from buildbox.recipes.catalogue import own_catalogue, recipe_of
 
-        return command_for(ref)
+        return recipe_of(ref, [own_catalogue()])
 
     def allowance(self, root: Path, allowed: Sequence[str]) -> Allowance:
         """What the user lets the project in `root` have: config.toml, and `--allow`."""

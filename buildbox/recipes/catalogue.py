@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from buildbox.errors import UsageError
+from buildbox.errors import ConfigError, UsageError
 from buildbox.recipes.recipe import RECIPE
 from buildbox.reference import ImageRef
 
@@ -47,6 +47,15 @@ def recorded_pin(folder: Path) -> ImageRef | None:
         return ImageRef.parse((folder / PIN).read_text(encoding="utf-8").strip())
     except (OSError, ValueError):
         return None
+
+
+def record_pin(folder: Path, pin: ImageRef) -> None:
+    """Writes what the recipe in `folder` was built to beside its lock. Raises ConfigError."""
+    path = folder / PIN
+    try:
+        path.write_text(f"{pin}\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"the pin {path} can't be written: {error.strerror}") from None
 
 
 def recipe_of(pin: ImageRef, folders: Sequence[Path]) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -108,6 +108,38 @@ def read_lock(folder: Path, recipe: Recipe) -> Lock:
     if render_lock(lock, recipe.text) != text:
         raise ConfigError(f"{path} was changed by hand", again)
     return lock
+
+
+def write_lock(folder: Path, lock: Lock, recipe: str) -> Path:
+    """Writes the lock of `recipe` beside it; gives its file. Raises ConfigError."""
+    path = folder / LOCK
+    try:
+        path.write_text(render_lock(lock, recipe), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"the lock {path} can't be written: {error.strerror}") from None
+    return path
+
+
+def old_packages(folder: Path) -> tuple[Package, ...]:
+    """What the lock in `folder` lists, stale or not; nothing where there is none that can be read."""
+    try:
+        return parse_lock((folder / LOCK).read_text(encoding="utf-8")).packages
+    except (OSError, ValueError):
+        return ()
+
+
+def changes(old: Sequence[Package], new: Sequence[Package]) -> list[str]:
+    """For people, what differs between the packages of two locks."""
+    before = {(p.name, p.architecture): p for p in old}
+    after = {(p.name, p.architecture): p for p in new}
+    lines = [f"- {before[key]}" for key in sorted(before.keys() - after.keys())]
+    lines += [f"+ {after[key]}" for key in sorted(after.keys() - before.keys())]
+    for key in sorted(before.keys() & after.keys()):
+        if before[key].version != after[key].version:
+            lines.append(f"  {after[key].name} {before[key].version} -> {after[key].version}")
+        elif before[key].sha256 != after[key].sha256:
+            lines.append(f"  {after[key]}: other bytes under the same version")
+    return lines
 
 
 def parse_lock(text: str) -> Lock:
