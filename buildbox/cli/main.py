@@ -52,6 +52,7 @@ class _Stopped(BaseException):
 
 def main() -> NoReturn:
     """Runs the command line of this process, and ends it."""
+    _open_standard_streams()
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _stop)
@@ -174,6 +175,15 @@ def _console(host: Host, words: Sequence[str]) -> Console:
         color=color == "always" or (color == "auto" and capable and not host.env.get("NO_COLOR")),
         live=capable and not host.in_ci,
     )
+
+
+def _open_standard_streams() -> None:
+    """A closed stdin, stdout or stderr is an empty one: no other file may get its number."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

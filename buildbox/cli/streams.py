@@ -53,14 +53,8 @@ def task_streams(
 
 
 def _piped_stdin(host: Host) -> int | None:
-    """Descriptor 0, unless it is closed or a terminal that would stop us for reading it."""
-    if host.stdin_tty and not _in_foreground():
-        return None
-    try:
-        os.fstat(0)
-    except OSError:
-        return None
-    return 0
+    """Descriptor 0, unless it is a terminal that would stop us for reading it."""
+    return None if host.stdin_tty and not _in_foreground() else 0
 
 
 def _in_foreground() -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,10 @@ def caller(request: pytest.FixtureRequest) -> Caller:
     """Each kind of caller: root, and one who is not."""
     found: Caller = request.param
     return found
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder whose path is short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="bb", dir="/tmp") as folder:
+        yield Path(folder)
