@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from buildbox.config.user import Allowance, load_user
+from buildbox.errors import ConfigError, UsageError
+
+
+def test_without_a_file_nothing_is_allowed(tmp_path: Path) -> None:
+    user = load_user(tmp_path / "none" / "config.toml", tmp_path)
+    assert user.allowance(tmp_path) == Allowance()
+
+
+def test_every_key_is_read(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (home / "project").mkdir(parents=True)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to("data")
+    path = tmp_path / "config.toml"
+    path.write_text(f"""
+[allow."{home}/project"]
+mounts = ["{tmp_path}/link", "~/.m2", "/not/there"]
+network = ["host", "mynet"]
+env = ["NPM_TOKEN"]
+root = true
+git = true
+[allow."~/other/"]
+root = true
+""")
+    user = load_user(path, home)
+    assert user.allowance(home / "project") == Allowance(
+        mounts=(tmp_path / "data", home / ".m2", Path("/not/there")),
+        networks=frozenset({"host", "mynet"}),
+        root=True,
+        git=True,
+        env=frozenset({"NPM_TOKEN"}),
+    )
+    assert user.allowance(home / "other") == Allowance(root=True)
+
+
+def test_a_folder_is_itself_under_any_name_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "project" / "sub").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("project")
+    path = tmp_path / "config.toml"
+    path.write_text(f'[allow."{tmp_path}/link"]\nroot = true\n')
+    user = load_user(path, tmp_path)
+    assert user.allowance(tmp_path / "project").root
+    assert user.allowance(tmp_path / "link").root
+    assert user.allowance(tmp_path / "link" / "sub" / "..").root
+    for other in ("project/sub", ".", "project2", "PROJECT"):
+        assert user.allowance(tmp_path / other) == Allowance()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[alow]", "1: alow: unknown key 'alow'; did you mean 'allow'?"),
+        ('[allow."/p"]\nmount = []', "2: allow.\"/p\".mount: unknown key 'mount'; did you mean 'mounts'?"),
+        ('[allow."/p"]\nroot = 1', '2: allow."/p".root: must be true or false, not an integer'),
+        ('[allow."/p"]\nmounts = "/x"', '2: allow."/p".mounts: must be an array, not a string'),
+        ("[allow]\nroot = true", "2: allow.root: must be a table, not a boolean"),
+        ('[allow."p"]', "1: allow.p: 'p' is not an absolute path (nor one that starts with ~/)"),
+        (
+            '[allow."/p"]\nmounts = [\n"/x",\n"y"]',
+            "4: allow.\"/p\".mounts[1]: 'y' is not an absolute path (nor one that starts with ~/)",
+        ),
+        (
+            '[allow."/nowhere/*"]',
+            "1: allow.\"/nowhere/*\": '/nowhere/*': patterns are not understood here; name each folder",
+        ),
+        ('[allow."/p"]\n[allow."/p/"]', '2: allow."/p/": is the same folder as another one here: /p'),
+        ('[allow."/p"]\nnetwork = ["-x"]', "2: allow.\"/p\".network[0]: '-x' is not a network"),
+        ("x", "1:2: not valid TOML: Expected '=' after a key in a key/value pair"),
+    ],
+)
+def test_a_slip_is_reported_with_its_line(text: str, problem: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_user(path, tmp_path)
+    assert any(shown.startswith(f"{path}:{problem}") for shown in caught.value.problems), (
+        caught.value.problems
+    )
+
+
+def test_a_folder_in_place_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is a folder"):
+        load_user(tmp_path, tmp_path)
+
+
+def test_options_add_to_what_is_allowed(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to("data")
+    before = Allowance(mounts=(Path("/x"),), networks=frozenset({"a"}))
+    texts = [f"mount={tmp_path}/link", "mount=~/y", "network=host", "env=NPM_TOKEN", "root", "git"]
+    assert before.plus(texts, tmp_path) == Allowance(
+        mounts=(Path("/x"), tmp_path / "data", tmp_path / "y"),
+        networks=frozenset({"a", "host"}),
+        root=True,
+        git=True,
+        env=frozenset({"NPM_TOKEN"}),
+    )
+    assert before.plus([]) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("mounts=/x", "did you mean 'mount'"),
+        ("networks=host", "did you mean 'network'"),
+        ("host", "nothing that can be allowed"),
+        ("", "nothing that can be allowed"),
+        ("mount", "which mount"),
+        ("network=", "which network"),
+        ("mount=x", "not an absolute path"),
+        ("mount=~/x", "not an absolute path"),
+        ("network=container:x", "is not a network"),
+        ("env=A=B", "is not a variable's name"),
+        ("root=true", "root takes no value"),
+        ("git=", "git takes no value"),
+    ],
+)
+def test_options_that_allow_nothing(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        Allowance().plus([text])
+    assert "mount=/PATH" in caught.value.hint
