@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from buildbox import __version__
 from buildbox.cli.call import Call
 from buildbox.cli.host import this_host
 from buildbox.console import Console
@@ -67,13 +68,12 @@ def main() -> NoReturn:
 
 def run_line(argv: Sequence[str]) -> int:
     """The exit status of one command line. Everything that can go wrong is shown here, once."""
-    words, args = _settle(argv)
+    options, words, args = _settle(argv)
     host = this_host()
-    console = _console(host, words)
+    console = _console(host, options)
     try:
-        verb = next((word for word in words if word in VERBS), None)
-        result = _app([verb] if verb else VERBS)(
-            args=words, prog_name="buildbox", standalone_mode=False, obj=(host, console, args)
+        result = _app(_needed(words))(
+            args=[*options, *words], prog_name="buildbox", standalone_mode=False, obj=(host, console, args)
         )
         return result if isinstance(result, int) else 0
     except typer.TyperException as error:
@@ -96,6 +96,12 @@ def run_line(argv: Sequence[str]) -> int:
         return Exit.BUG
 
 
+def _needed(words: Sequence[str]) -> Sequence[str]:
+    """The verbs that this line can't do without: the first that it names, or all, to tell of them."""
+    verb = next((word for word in words if word in VERBS), None)
+    return [verb] if verb else () if "--version" in words else VERBS
+
+
 def _app(verbs: Sequence[str]) -> typer.Typer:
     """The command line with `verbs`; a call of one verb loads no other."""
     app = typer.Typer(
@@ -112,6 +118,12 @@ def _app(verbs: Sequence[str]) -> typer.Typer:
     return app
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"buildbox {__version__}\n")
+        raise typer.Exit
+
+
 def _globals(
     ctx: typer.Context,
     project: Annotated[
@@ -125,7 +137,10 @@ def _globals(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Answer in JSON on stdout.")] = False,
     color: Annotated[str, typer.Option(metavar="WHEN", help="auto, always or never.")] = "auto",
-    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version and end."),
+    ] = False,
 ) -> None:
     host, console, args = ctx.obj
     if color not in ("auto", "always", "never"):
@@ -133,14 +148,14 @@ def _globals(
     ctx.obj = Call(host, console, project, engine, offline, args)
 
 
-def _settle(argv: Sequence[str]) -> tuple[list[str], tuple[str, ...] | None]:
-    """The words for the parser, global options first wherever they stood, and what is behind `--`."""
+def _settle(argv: Sequence[str]) -> tuple[list[str], list[str], tuple[str, ...] | None]:
+    """The global options, wherever they stood; the other words; what is behind `--`, None without one."""
     words = list(argv)
     args: tuple[str, ...] | None = None
     if "--" in words and any(word in _WITH_ARGS for word in words[: words.index("--")]):
         at = words.index("--")
         words, args = words[:at], tuple(words[at + 1 :])
-    front: list[str] = []
+    options: list[str] = []
     rest: list[str] = []
     at = 0
     while at < len(words):
@@ -149,29 +164,29 @@ def _settle(argv: Sequence[str]) -> tuple[list[str], tuple[str, ...] | None]:
             rest += words[at:]
             break
         if word in _WITH_VALUE:
-            front += words[at : at + 2]
+            options += words[at : at + 2]
             at += 1
-        elif word in _FLAGS or word.partition("=")[0] in _WITH_VALUE:
-            front.append(word)
+        elif word in _FLAGS or word.partition("=")[0] in _WITH_VALUE or word.startswith("-C"):
+            options.append(word)
         else:
             rest.append(word)
         at += 1
-    return front + rest, args
+    return options, rest, args
 
 
-def _console(host: Host, words: Sequence[str]) -> Console:
+def _console(host: Host, options: Sequence[str]) -> Console:
     """How to show things; needed before the line is parsed, for what is wrong with it."""
     color = "auto"
-    for at, word in enumerate(words):
-        if word == "--color" and at + 1 < len(words):
-            color = words[at + 1]
+    for at, word in enumerate(options):
+        if word == "--color" and at + 1 < len(options):
+            color = options[at + 1]
         elif word.startswith("--color="):
             color = word.partition("=")[2]
     capable = host.stderr_tty and host.env.get("TERM") != "dumb"
     return Console(
-        quiet="-q" in words or "--quiet" in words,
-        verbose="-v" in words or "--verbose" in words,
-        json="--json" in words,
+        quiet="-q" in options or "--quiet" in options,
+        verbose="-v" in options or "--verbose" in options,
+        json="--json" in options,
         color=color == "always" or (color == "auto" and capable and not host.env.get("NO_COLOR")),
         live=capable and not host.in_ci,
     )
@@ -194,8 +209,6 @@ def _bug(host: Host, argv: Sequence[str], error: Exception) -> BuildboxError:
     """What to say of a fault that nobody expected: the details go to a file."""
     import platform
     import traceback
-
-    from buildbox import __version__
 
     path = host.data / "bugs" / f"{int(host.now)}-{os.getpid()}.log"
     text = "".join(traceback.format_exception(error))
