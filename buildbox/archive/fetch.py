@@ -137,7 +137,10 @@ def _in_threads(job: _Job, wanted: Sequence[Descriptor], total: Meter) -> None:
                 done.put(error)  # before the others can say that they were stopped
                 job.stop.set()
 
-    threads = [threading.Thread(target=work, name="buildbox-fetch", daemon=True) for _ in range(min(_WORKERS, len(wanted)))]
+    threads = [
+        threading.Thread(target=work, name="buildbox-fetch", daemon=True)
+        for _ in range(min(_WORKERS, len(wanted)))
+    ]
     for thread in threads:
         thread.start()
     try:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,7 +94,7 @@ def aside(folder: Path) -> Iterator[tuple[int, Path]]:
     with explained(folder):
         folder.mkdir(exist_ok=True)
         sweep(folder)
-    path = folder / secrets.token_hex(8)
+    path = folder / os.urandom(8).hex()
     with locked(path) as file:
         try:
             yield file, path

@@ -6,7 +6,6 @@ import http.client
 import json
 import re
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from http.cookiejar import DefaultCookiePolicy
@@ -191,7 +190,6 @@ class _Trusting(HTTPAdapter):
 
     def __init__(self, env: Mapping[str, str], certificates: Path) -> None:
         self._env, self._certificates = env, certificates
-        self._lock = threading.Lock()
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:

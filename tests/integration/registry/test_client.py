@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import os
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -122,3 +124,23 @@ def test_an_unreachable_registry_is_said() -> None:
 def test_a_host_that_does_not_exist_is_said() -> None:
     with pytest.raises(ImageError, match=r"registry.invalid can't be reached"):
         Registry("registry.invalid", pause=0.01).resolve("x", "1")
+
+
+def test_a_proxy_is_used_where_the_environment_names_one() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        asked: list[bytes] = []
+
+        def serve() -> None:
+            for _ in range(2):  # the client tries twice
+                connection, _ = proxy.accept()
+                with connection:
+                    asked.append(connection.recv(1000))
+                    connection.sendall(b"HTTP/1.1 502 No\r\n\r\n")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        env = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.getsockname()[1]}"}
+        with pytest.raises(ImageError, match=r"registry\.example can't be reached"):
+            Registry("registry.example", env=env, pause=0.01).resolve("x", "1")
+        thread.join(5)
+    assert asked[0].startswith(b"CONNECT registry.example:443 ")
