@@ -194,6 +194,6 @@ def test_logs_of_the_engine_hold_nothing(make_project: MakeProject) -> None:
         found: list[dict[str, str]] = []
         while not found and process.poll() is None:
             found = api.containers(filters={"label": f"{RUN_LABEL}={run}"})
-        assert api.inspect_container(found[0])["HostConfig"]["LogConfig"]["Type"] == "none"
+        assert api.inspect_container(found[0]["Id"])["HostConfig"]["LogConfig"]["Type"] == "none"
     finally:
         process.wait(timeout=60)
