@@ -84,14 +84,14 @@ def obtain(
     if offline:
         if damage:
             raise damage
-        answers.append((ref.registry, "not asked (--offline)"))
+        answers.append(("registry", f"{ref.registry} is not asked (--offline)"))
         raise _nowhere(ref, answers, recipe_for)
     if damage:
         progress.note(f"{damage.reason}; fetching it again from {ref.registry}")
     try:
         image = _fetch(archive, ref, platform, registry_for, progress, check=damage is not None)
     except ImageError as error:
-        answers.append((ref.registry, error.reason))
+        answers.append(("registry", error.reason))
         raise _nowhere(ref, answers, recipe_for, error.hint) from error
     return image, _known(engine, image) or _load(archive, image, engine, progress)
 
@@ -129,9 +129,9 @@ def _nowhere(
 ) -> ImageError:
     """The error that lists each place and its answer, and the recipe if there is one."""
     lines = [f"{place}: {answer}" for place, answer in answers]
+    if hint:
+        lines.append(hint)
     recipe = recipe_for(ref)
     if recipe:
         lines.append(f"It can be rebuilt from its recipe: buildbox images build {recipe}")
-    elif hint:
-        lines.append(hint)
     return ImageError(f"the image {ref} can't be had", "\n".join(lines))

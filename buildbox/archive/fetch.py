@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -31,6 +32,7 @@ from buildbox.units import show_size
 _WORKERS = 3  # layers at a time
 _STALLS = 5  # drops in a row that bring less than _STEP, before giving up
 _STEP = 1 << 20  # bytes
+_PATIENCE = 1.0  # seconds for stopped threads to end
 
 
 class Stopped(Exception):
@@ -150,8 +152,9 @@ def _in_threads(job: _Job, wanted: Sequence[Descriptor], total: Meter) -> None:
                 raise error
     finally:
         job.stop.set()
-        for thread in threads:
-            thread.join(2)  # seconds; between two chunks they look whether to stop
+        end = time.monotonic() + _PATIENCE
+        for thread in threads:  # between two chunks they look whether to stop; one that hears nothing can't
+            thread.join(max(0.0, end - time.monotonic()))
 
 
 def _fetch_blob(job: _Job, blob: Descriptor, meters: Sequence[Meter]) -> None:

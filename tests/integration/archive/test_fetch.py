@@ -242,7 +242,9 @@ fetch(Archive.open(Path(sys.argv[1])), Registry(ref.registry), ref, Platform("li
 
 def fetcher(archive: Archive, registry: FaultyRegistry) -> subprocess.Popen[bytes]:
     ref = ref_to(registry.host, registry.image)
-    return subprocess.Popen([sys.executable, "-c", FETCHER, str(archive.path), str(ref)])
+    return subprocess.Popen(
+        [sys.executable, "-c", FETCHER, str(archive.path), str(ref)], stderr=subprocess.DEVNULL
+    )
 
 
 def slowly(call: Call) -> bool:
@@ -272,18 +274,40 @@ def test_two_processes_fetch_one_image_once(archive: Archive, faulty: FaultyRegi
 
 
 def test_a_killed_fetch_is_gone_on_with(archive: Archive, faulty: FaultyRegistry) -> None:
-    faulty.rules = [only("/blobs/", slowly)]
-    for delay in (0.05, 0.1, 0.15):
+    released = threading.Event()
+
+    def stuck(call: Call) -> bool:
+        """Sends 200 kB more than it is asked to leave out, and no more."""
+        data = IMAGE.blobs[Digest.parse(call.path.rpartition("/")[2])]
+        start = range_start(call)
+        call.send_response(206 if start else 200)
+        if start:
+            call.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        call.send_header("Content-Length", str(len(data) - start))
+        call.end_headers()
+        call.wfile.write(data[start : start + 200_000])
+        if len(data) - start > 200_000:
+            released.wait(30)
+            call.hang_up()
+        return True
+
+    def came() -> int:
+        return sum(path.stat().st_size for path in (archive.path / "partial").iterdir())
+
+    faulty.rules = [only("/blobs/", stuck)]
+    for _ in range(3):
+        before, end = came(), time.monotonic() + 20
         process = fetcher(archive, faulty)
-        end = time.monotonic() + 20
-        while not any((archive.path / "partial").iterdir()) and time.monotonic() < end:
+        while came() <= before and time.monotonic() < end:
             time.sleep(0.01)
-        time.sleep(delay)
         process.send_signal(signal.SIGKILL)
         process.wait(10)
         assert_sound(archive.path)
+        assert find_image(archive, IMAGE.digest, AMD64) is None
+    faulty.rules = []
+    released.set()
     run(archive, faulty)
-    assert any("range" in asked.headers for asked in faulty.asked)
+    assert [asked for asked in faulty.asked if "range" in asked.headers]
     assert find_image(archive, IMAGE.digest, AMD64) is not None
     assert_sound(archive.path)
 
@@ -308,6 +332,20 @@ def test_a_failure_ends_the_other_downloads(archive: Archive, faulty: FaultyRegi
         run(archive, faulty)
     ours = [thread for thread in threading.enumerate() if thread.name == "buildbox-fetch"]
     assert not [thread for thread in ours if thread.is_alive()]
+
+
+def test_an_interrupt_does_not_wait_for_a_silent_registry(archive: Archive, faulty: FaultyRegistry) -> None:
+    def say_nothing(call: Call) -> bool:
+        time.sleep(20)
+        return False
+
+    faulty.rules = [only("/blobs/", say_nothing)]
+    process = fetcher(archive, faulty)
+    end = time.monotonic() + 20
+    while not faulty.requests("/blobs/") and time.monotonic() < end:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(8) != 0
 
 
 def test_an_unpinned_image_is_never_fetched(archive: Archive, faulty: FaultyRegistry) -> None:

@@ -102,7 +102,7 @@ def test_offline_asks_nobody(archive: Archive) -> None:
     made = image_of_its_own("offline")
     with watched_engine() as engine, pytest.raises(ImageError, match="can't be had") as caught:
         obtain(archive, engine, pin(made), offline=True, registry_for=no_registry, recipe="python/3.11")
-    assert "registry.invalid: not asked (--offline)" in caught.value.hint
+    assert "registry: registry.invalid is not asked (--offline)" in caught.value.hint
     assert "buildbox images build python/3.11" in caught.value.hint
 
 
@@ -112,8 +112,8 @@ def test_every_place_and_its_answer_are_listed(archive: Archive) -> None:
         obtain(archive, engine, pin(made, other.host))
     lines = caught.value.hint.splitlines()
     assert str(made.digest) in caught.value.reason
-    assert [line.partition(": ")[0] for line in lines[:3]] == ["engine", "archive", other.host]
-    assert f"has no image {made.digest}" in lines[2]
+    assert [line.partition(": ")[0] for line in lines[:3]] == ["engine", "archive", "registry"]
+    assert f"{other.host} has no image {made.digest}" in lines[2]
 
 
 def test_a_registry_that_wants_a_login_says_how(archive: Archive) -> None:
