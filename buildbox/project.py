@@ -12,7 +12,7 @@ from buildbox.config.model import FILE_NAME
 from buildbox.errors import UsageError
 
 _INIT = "`buildbox init` writes one that works; -C DIR looks elsewhere."
-_MOST_BYTES = 1 << 20  # read of any of git's small files
+_LONGEST_PATH = 4096  # bytes; Linux's PATH_MAX. Following a longer one takes minutes
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def find_git(root: Path) -> GitFolder | None:
     if real.is_dir():
         return GitFolder(dot_git, real, real, trusted=not dot_git.is_symlink())
     text = _read(dot_git)
-    if text is None or not text.startswith("gitdir: "):
+    if text is None or not text.startswith("gitdir: ") or len(text) > _LONGEST_PATH:
         return None
     git_dir = _follow(root, text.removeprefix("gitdir: "))
     common = _read(git_dir / "commondir")
@@ -134,7 +134,7 @@ def _read(path: Path) -> str | None:
         if not stat.S_ISREG(path.stat().st_mode):
             return None
         with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-            text = file.read(_MOST_BYTES)
+            text = file.read(1 << 20)
     except (OSError, ValueError):
         return None
     return None if "\0" in text else text

@@ -170,7 +170,7 @@ def _check_source(source: Path, mount: MountEntry, where: str, bounds: _Bounds, 
     if reason:
         found.refused.append(f"{shown} {reason}")
         found.mounts.append(source)
-    elif not bounds.allowance.git and _reaches_git(source, mount.read_only, bounds.root):
+    if not bounds.allowance.git and _reaches_git(source, mount.read_only, bounds.root):
         found.refused.append(f"{shown} gives it the project's .git folder, where it could plant commands")
         found.git = True
 

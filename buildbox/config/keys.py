@@ -59,10 +59,10 @@ PROJECT_FILE = Table(
 USER_FILE = Table(
     {
         "allow": MapOf(
-            values.line,  # a project's folder
+            values.path,  # a project's folder
             Table(
                 {
-                    "mounts": ListOf(Text(values.line)),
+                    "mounts": ListOf(Text(values.path)),
                     "network": ListOf(Text(values.network)),
                     "env": ListOf(Text(values.env_name)),
                     "root": Flag(),

@@ -16,6 +16,7 @@ _LEAST_MEMORY = 6 << 20  # bytes; what the engines ask for at least
 _MOST_MEMORY = 1 << 60
 _MOST_SECONDS = 365 * 86400.0
 _MOST_PIDS = 1 << 22  # Linux's own limit (proc(5), pid_max)
+_LONGEST_PATH = 4096  # characters; Linux's PATH_MAX is as many bytes
 _LONGEST_ARGUMENT = (128 << 10) - 1  # bytes; Linux's MAX_ARG_STRLEN without the NUL (execve(2))
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
@@ -175,9 +176,15 @@ def rootfs(text: str) -> str:
     return text
 
 
+def path(text: str) -> str:
+    if len(line(text)) > _LONGEST_PATH:
+        raise ValueError(f"is longer than a path can be ({_LONGEST_PATH})")
+    return text
+
+
 def workdir(text: str) -> str:
     """A folder of the project, normalised; `.` is the project's own."""
-    line(text)
+    path(text)
     if text.startswith("/"):
         raise ValueError(f"{show(text)} is absolute; write it relative to the project's folder")
     if ".." in text.split("/"):
@@ -187,7 +194,7 @@ def workdir(text: str) -> str:
 
 def source(text: str) -> str:
     """A mount's source, as written. Whether it may be mounted is a question for `trust`."""
-    line(text)
+    path(text)
     if text.startswith("~"):
         raise ValueError(
             f"{show(text)}: '~' is not followed in a project's file; write an absolute path"
@@ -198,7 +205,7 @@ def source(text: str) -> str:
 
 def target(text: str) -> str:
     """A mount's place in the container."""
-    line(text)
+    path(text)
     if not text.startswith("/"):
         raise ValueError(f"{show(text)} is not absolute; e.g. /data")
     if text.startswith("//") or posixpath.normpath(text) != text:

@@ -248,6 +248,7 @@ def test_wrong_types(text: str, problem: str) -> None:
         "network = ''", "network = 'container:x'", "network = 'ns:/proc/1/ns/net'", "network = '--net'",
         "network = 'a b'", "network = 'a/b'",
         "workdir = ''", "workdir = '/etc'", "workdir = '..'", "workdir = 'a/../..'", 'workdir = "a\\u0000b"',
+        f"workdir = '{'a/' * 2049}'", f"mounts = [{{ source = '{'a/' * 2049}', target = '/x' }}]",
         "toolchain = ''", "toolchain = '-x'",
         "env = { '' = 'x' }", "env = { 'A=B' = 'x' }", "env = { '1A' = 'x' }", "env = { 'A-B' = 'x' }",
         'env = { A = "a\\u0000b" }', "env = { BUILDBOX_TASK = 'x' }", f"env = {{ {'A' * 257} = 'x' }}",

@@ -1,0 +1,163 @@
+"""What a task may have. What it may not is in test_hostile."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from buildbox.config.load import parse
+from buildbox.config.model import MountEntry, Task
+from buildbox.config.user import Allowance
+from buildbox.errors import ConfigError, NotAllowed
+from buildbox.trust import ResolvedMount, check_task
+
+TASK = parse('[toolchains.x]\nimage = "x"\n[tasks.t]\nrun = "x"\n', Path("/p/.buildbox.toml")).tasks["t"]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "project" / "data").mkdir(parents=True)
+    (tmp_path / "shared" / "below").mkdir(parents=True)
+    return tmp_path / "project"
+
+
+def check(
+    root: Path, task: Task = TASK, allowance: Allowance | None = None, *, socket: str = "engine.sock"
+) -> tuple[ResolvedMount, ...]:
+    around = root.parent
+    return check_task(task, root, allowance or Allowance(), [around / socket], around / "config.toml")
+
+
+def mounting(source: str, target: str = "/data", *, read_only: bool = False) -> Task:
+    return replace(TASK, mounts=(MountEntry(source, target, read_only),))
+
+
+def test_a_plain_task_needs_no_allowance(root: Path) -> None:
+    (root / ".git").mkdir()
+    for task in (
+        TASK,
+        replace(TASK, network="bridge", pass_env=("LANG", "PYTEST_ADDOPTS", "MONKEY", "AUTHOR")),
+        replace(TASK, user="root"),
+        replace(TASK, user="1000:0", rootfs="writable"),
+        replace(TASK, workdir="data"),
+    ):
+        assert check(root, task) == ()
+
+
+def test_a_mount_within_the_project(root: Path) -> None:
+    (root / "data" / "file").touch()
+    (root / "link").symlink_to("data")
+    assert check(root, mounting("data")) == (ResolvedMount(root / "data", "/data", False),)
+    assert check(root, mounting(f"{root}/link/file", read_only=True)) == (
+        ResolvedMount(root / "data" / "file", "/data", True),
+    )
+    assert check(root, mounting(".")) == (ResolvedMount(root, "/data", False),)  # there is no .git
+
+
+def test_a_project_reached_by_a_link(root: Path) -> None:
+    link = root.parent / "link"
+    link.symlink_to("project")
+    assert check(link, mounting("data")) == (ResolvedMount(root / "data", "/data", False),)
+
+
+def test_what_is_allowed_is_allowed_with_all_below_it(root: Path) -> None:
+    shared = root.parent / "shared"
+    allowance = Allowance(mounts=(shared,))
+    assert check(root, mounting("../shared"), allowance)[0].source == shared
+    assert check(root, mounting("../shared/below"), allowance)[0].source == shared / "below"
+    with pytest.raises(NotAllowed):
+        check(root, mounting("../shared/.."), allowance)
+    (shared / "out").symlink_to("../project/../..")
+    with pytest.raises(NotAllowed):
+        check(root, mounting("../shared/out"), allowance)
+
+
+def test_a_folder_with_the_engines_socket_is_allowed_by_its_own_name_only(root: Path) -> None:
+    shared = root.parent / "shared"
+    around = Allowance(mounts=(root.parent,))
+    with pytest.raises(NotAllowed, match="engine's socket"):
+        check(root, mounting("../shared"), around, socket="shared/engine.sock")
+    named = Allowance(mounts=(shared,))
+    assert check(root, mounting("../shared"), named, socket="shared/engine.sock")[0].source == shared
+
+
+def test_the_users_own_configuration_is_allowed_by_its_own_name_only(root: Path) -> None:
+    folder = root.parent / "shared"
+    config = folder / "config.toml"
+    config.touch()
+    for source in (folder, config):
+        task = mounting(str(source))
+        with pytest.raises(NotAllowed, match="your own configuration"):
+            check_task(task, root, Allowance(mounts=(root.parent,)), [], config)
+        assert check_task(task, root, Allowance(mounts=(source,)), [], config)[0].source == source
+
+
+def test_a_project_that_holds_the_engines_socket(root: Path) -> None:
+    assert check(root, socket="project/engine.sock") == ()  # there is none there
+    (root / "engine.sock").touch()
+    with pytest.raises(NotAllowed, match="holds the engine's socket") as caught:
+        check(root, socket="project/engine.sock")
+    assert f"--allow mount={root}/engine.sock" in caught.value.hint
+    assert check(root, TASK, Allowance(mounts=(root / "engine.sock",)), socket="project/engine.sock") == ()
+
+
+def test_a_project_that_holds_the_users_configuration(root: Path) -> None:
+    config = root / ".config" / "config.toml"
+    assert check_task(TASK, root, Allowance(), [], config) == ()
+    config.parent.mkdir()
+    config.symlink_to("/nowhere")
+    assert check_task(TASK, root, Allowance(), [], config) == ()
+    config.unlink()
+    config.touch()
+    with pytest.raises(NotAllowed, match="the project could have written it"):
+        check_task(TASK, root, Allowance(), [], config)
+
+
+def test_a_place_within_the_sources_for_a_mount(root: Path) -> None:
+    (root / "data" / "file").touch()
+    (root / "place").mkdir()
+    assert check(root, mounting("data", "/src/place"))[0].target == "/src/place"
+    for source, target in (("data", "/src/data/file"), ("data/file", "/src/place"), ("data", "/src/gone")):
+        with pytest.raises(ConfigError) as caught:
+            check(root, mounting(source, target))
+        assert "the project needs a" in caught.value.problems[0]
+
+
+def test_the_repository_read_only_along_with_the_project(root: Path) -> None:
+    (root / ".git").mkdir()
+    assert check(root, mounting(".", read_only=True))
+    with pytest.raises(NotAllowed):
+        check(root, mounting("."))
+    with pytest.raises(NotAllowed):
+        check(root, mounting(".git", read_only=True))
+    assert check(root, mounting(".git"), Allowance(git=True))
+
+
+def test_everything_wrong_is_said_at_once(root: Path) -> None:
+    mounts = (MountEntry("gone", "/a"), MountEntry("data/gone", "/b"), MountEntry("/etc", "/c"))
+    with pytest.raises(ConfigError) as caught:
+        check(root, replace(TASK, mounts=mounts, workdir="nowhere"))
+    assert [problem.split(": ")[1] for problem in caught.value.problems] == [
+        "tasks.t.workdir",
+        "tasks.t.mounts[0]",
+        "tasks.t.mounts[1]",
+    ]
+
+
+def test_the_lines_to_add_keep_what_is_allowed_already(root: Path) -> None:
+    folder = root.parent / 'a "quoted" b'
+    folder.mkdir()
+    with pytest.raises(NotAllowed) as caught:
+        check(root, mounting(str(folder)), Allowance(mounts=(Path("/x"),)))
+    quoted = str(folder).replace('"', '\\"')
+    assert f'    [allow."{root}"]\n    mounts = ["/x", "{quoted}"]\n' in caught.value.hint
+    assert f"--allow 'mount={folder}'" in caught.value.hint
+    assert str(root.parent / "config.toml") in caught.value.hint
+
+
+def test_a_command_without_a_task(root: Path) -> None:
+    with pytest.raises(NotAllowed, match="the command wants") as caught:
+        check(root, replace(TASK, name="", network="host"))
+    assert "defaults.network" in caught.value.reason
