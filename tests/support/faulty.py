@@ -52,6 +52,13 @@ class Call(BaseHTTPRequestHandler):
         self.connection.shutdown(2)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that go away, or are killed, are what the tests are about."""
+
+
 Rule = Callable[[Call], bool]  # answers and says True, or leaves the request to the next
 
 
@@ -109,8 +116,7 @@ def range_start(call: Call) -> int:
 def run_faulty(image: MadeImage, *rules: Rule, address: str = "127.0.0.1") -> Iterator[FaultyRegistry]:
     """The registry, listening on a free port until the end of the block."""
     call = type("BoundCall", (Call,), {})
-    server = ThreadingHTTPServer((address, 0), call)
-    server.daemon_threads = True
+    server = _Server((address, 0), call)
     registry = FaultyRegistry(f"{address}:{server.server_address[1]}", image, list(rules))
     call.registry = registry  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

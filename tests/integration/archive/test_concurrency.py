@@ -74,7 +74,7 @@ def test_a_kill_at_any_moment_leaves_a_sound_archive(tmp_path: Path) -> None:
         archive = assert_sound(path)
         assert len(archive.refs()) >= names  # what was named stays named
         names = len(archive.refs())
-    assert names > 25
+    assert names > 5
     archive.add_bytes(b"the next writer")
     assert list((path / "ingest").iterdir()) == []  # and cleans up after the dead
 
