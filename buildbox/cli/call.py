@@ -73,9 +73,10 @@ class Call:
 
     def registry(self, host: str) -> Registry:
         """The registry at `host`, with the caller's credentials for it."""
-        from buildbox.registry.client import registry_for
+        from buildbox.registry.client import Registry
+        from buildbox.registry.credentials import DockerLogins
 
-        return registry_for(host, self.host.env)
+        return Registry(host, DockerLogins(self.host.env), self.host.env)
 
     def recipe_for(self, ref: ImageRef) -> str | None:
         """The recipe that is known to build exactly the image `ref`, if there is one."""
