@@ -10,6 +10,7 @@ from buildbox.config.model import Config, Task, Toolchain
 from buildbox.errors import UsageError
 
 _NAMES_ARGUMENTS = re.compile(r"\$[@*1]|\$\{[@*1]")
+_COMMENT = re.compile(r"(^|\s)#")  # would swallow what is appended
 _POSIX_SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox"})
 
 
@@ -87,15 +88,20 @@ def _step(config: Config, task: Task, args: Sequence[str]) -> Step:
 
 
 def _shell_argv(task: Task, shell: tuple[str, ...], args: Sequence[str]) -> tuple[str, ...]:
-    """The shell's command line: script, `$0`, then the arguments as `"$@"` (sh(1), option -c)."""
+    """The shell's command line: script, `$0`, then the arguments as `"$@"` (sh(1), option -c).
+
+    Other interpreters (`python3 -c`, `perl -e`) know no `$0`: for them the arguments follow at once.
+    """
     script = task.run or ""
-    if not args:
-        return (*shell, script, task.name)
-    if shell[0].rpartition("/")[2] in _POSIX_SHELLS and not _NAMES_ARGUMENTS.search(script):
-        if "\n" in script.strip():
+    if not any(word.rpartition("/")[2] in _POSIX_SHELLS for word in shell):
+        return (*shell, script, *args)
+    if args and not _NAMES_ARGUMENTS.search(script):
+        script = script.strip()
+        if "\n" in script or _COMMENT.search(script):
+            why = "has several lines" if "\n" in script else "has a comment"
             raise UsageError(
-                f'task {task.name!r} takes no arguments: its script has several lines and names no "$@"',
+                f'task {task.name!r} takes no arguments: its script {why} and names no "$@"',
                 'Say in the script where they go: "$@".',
             )
-        script = f'{script.strip()} "$@"'
+        script = f'{script} "$@"'
     return (*shell, script, task.name, *args)
