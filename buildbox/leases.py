@@ -19,27 +19,31 @@ _SETTLED = 60.0  # seconds after which an engine surely finished what a dead run
 
 @contextmanager
 def lease(folder: Path, address: str) -> Iterator[str]:
-    """A new run's id, alive for as long as the context. `address` is the engine that it uses."""
+    """A new run's id, alive for as long as the context. `address` is the engine that it uses.
+
+    After a fault the file stays: something may be left in the engine, which the next sweep removes.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         run, descriptor = _new(folder)
+        os.write(descriptor, address.encode())
     except OSError as error:
         raise ArchiveError(
             f"{folder} can't be written: {error.strerror}",
             "buildbox keeps note of its running containers there; BUILDBOX_HOME names another folder.",
         ) from None
     try:
-        os.write(descriptor, address.encode())
         yield run
-    finally:
         (folder / run).unlink(missing_ok=True)
+    finally:
         os.close(descriptor)
 
 
 def sweep(folder: Path, address: str, now: float, remove: Callable[[str], None]) -> int:
     """Calls `remove` for each dead run that used the engine at `address`; gives their number.
 
-    A dead run is forgotten once it is certain that no container of it can still turn up.
+    A dead run is forgotten once it is certain that no container of it can still turn up: a while after
+    a sweep first found it dead, which a line's end behind its address says.
     """
     dead = 0
     for path in sorted(folder.glob("*")):
@@ -49,12 +53,15 @@ def sweep(folder: Path, address: str, now: float, remove: Callable[[str], None])
             continue  # it has just ended, or is another user's
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            state = os.fstat(descriptor)
-            if state.st_size and os.read(descriptor, state.st_size).decode(errors="replace") != address:
+            text = os.read(descriptor, 1 << 16).decode(errors="replace")
+            if text.strip() not in ("", address):
                 continue
             remove(path.name)
             dead += 1
-            if now - state.st_mtime > _SETTLED:
+            if not text.endswith("\n"):
+                os.write(descriptor, b"\n")
+                os.utime(descriptor, (now, now))
+            elif now - os.fstat(descriptor).st_mtime > _SETTLED:
                 path.unlink(missing_ok=True)
         except BlockingIOError:
             continue  # alive

@@ -87,15 +87,18 @@ def how_to_get_one(host: Host) -> str:
 def cannot_reach(host: Host, address: Address, problem: str) -> EngineError:
     """The error for an engine that doesn't answer at `address`."""
     where = f"the engine at {address.url} ({address.why})"
-    if "PermissionError" in problem or "Permission denied" in problem:
+    local = address.url.startswith("unix://")
+    if local and ("PermissionError" in problem or "Permission denied" in problem):
         return EngineError(
             f"{where} may not be used by this user",
             'Join the group that owns the socket: sudo usermod -aG docker "$USER", then log in again.',
         )
-    if address.url.startswith("unix://"):
-        gone = not Path(address.url.removeprefix("unix://")).exists()
-        problem = "there is no such socket" if gone else "nothing answers there"
-        return EngineError(f"{where} can't be reached: {problem}", how_to_get_one(host))
+    if local:
+        path = Path(address.url.removeprefix("unix://"))
+        problem = "nothing answers there" if path.exists() else "there is no such socket"
+        others = [other for other in usual_sockets(host) if other != path and _is_socket(other)]
+        hint = f"There is one at unix://{others[0]}." if others else how_to_get_one(host)
+        return EngineError(f"{where} can't be reached: {problem}", hint)
     return EngineError(f"{where} can't be reached: {problem}", "Check the address, and that the engine runs.")
 
 
@@ -135,12 +138,12 @@ def _current_context(host: Host) -> Address | None:
         why = f"the docker context {name!r}"
     if not name or name == "default":
         return None
-    key = hashlib.sha256(name.encode()).hexdigest()
+    key = hashlib.sha256(str(name).encode()).hexdigest()
     try:
         meta = json.loads((folder / "contexts/meta" / key / "meta.json").read_bytes())
         endpoint = meta["Endpoints"]["docker"]
         url = _checked(endpoint["Host"], why)
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         raise EngineError(
             f"the docker context {name!r} can't be read", "See `docker context ls`, or use --engine URL."
         ) from None
