@@ -36,9 +36,11 @@ def find_root(start: Path, explicit: Path | None, home: Path | None = None) -> P
     if not folder.is_dir():
         raise UsageError(f"there is no folder {given}")
     home = home and Path(os.path.realpath(home))
+    last = folder
     for place in (folder, *folder.parents):
         if place != folder and _is_everyones(place):
             break  # anyone could have put a file there
+        last = place
         if os.path.lexists(place / FILE_NAME):
             if place == Path(place.anchor):
                 raise UsageError(
@@ -48,7 +50,7 @@ def find_root(start: Path, explicit: Path | None, home: Path | None = None) -> P
             return place
         if os.path.lexists(place / ".git") or place == home:
             break
-    looked = f"{folder}" if place == folder else f"{folder} nor in the folders above it up to {place}"
+    looked = f"{folder}" if last == folder else f"{folder} nor in the folders above it up to {last}"
     raise UsageError(f"there is no {FILE_NAME} in {looked}", _INIT)
 
 

@@ -47,11 +47,16 @@ def find_places(text: str) -> Mapping[KeyPath, Place]:
     return _Scan(text).places
 
 
-def line_of(text: str, places: Mapping[KeyPath, Place], path: KeyPath) -> int:
-    """The line, from 1, of the key at `path`; of the nearest table around it where it has none."""
+def offset_of(places: Mapping[KeyPath, Place], path: KeyPath) -> int:
+    """Where the key at `path` begins; the nearest table around it where it has no place."""
     while path and path not in places:
         path = path[:-1]
-    return text.count("\n", 0, places[path].key) + 1 if path else 1
+    return places[path].key if path else 0
+
+
+def line_of(text: str, places: Mapping[KeyPath, Place], path: KeyPath) -> int:
+    """The line, from 1, of what `offset_of` gives."""
+    return text.count("\n", 0, offset_of(places, path)) + 1
 
 
 class _Scan:

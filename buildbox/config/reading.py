@@ -10,6 +10,7 @@ from buildbox.config.near import did_you_mean
 KeyPath = tuple[str | int, ...]  # names of tables and keys, indices of arrays
 
 _LONGEST_SHOWN = 80  # characters of a value in a message
+_MANY = 500  # problems
 _BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 
 
@@ -39,7 +40,10 @@ class Reading:
         found = {}
         for key, item in value.items():
             if key not in kind.keys:
-                self.refuse((*path, key), _unknown_key(key, item, kind, self.root))
+                # What was meant is not looked for in a file that is nothing but errors: it takes time.
+                few = len(self.problems) < _MANY
+                text = _unknown_key(key, item, kind, self.root) if few else f"unknown key {show(key)}"
+                self.refuse((*path, key), text)
                 continue
             read = self.value(kind.keys[key], item, (*path, key))
             if read is not None:

@@ -63,30 +63,30 @@ def parse_toml(text: str, path: Path, shown: str) -> dict[str, Any]:
 
 def refuse(problems: Sequence[Problem], text: str, path: Path, shown: str) -> ConfigError:
     """The one error for all `problems` of the file, each with its line, in the file's order."""
-    lines = _lines(problems, text)
-    placed = sorted(zip(lines, problems, strict=True), key=lambda pair: pair[0])
-    return broken(shown, [(line, _message(problem)) for line, problem in placed], "", path)
+    from buildbox.config.places import find_places, line_of, offset_of  # only where it is needed
+
+    places = find_places(text)
+    ordered = sorted(problems, key=lambda problem: offset_of(places, problem.path))
+    # Counting lines takes time, so only for those that are shown.
+    shown_ones = [
+        (line_of(text, places, problem.path), _message(problem)) for problem in ordered[:_MOST_PROBLEMS]
+    ]
+    return broken(shown, shown_ones, "", path, len(problems))
 
 
-def broken(shown: str, problems: Sequence[tuple[int, str]], hint: str, path: Path) -> ConfigError:
-    """A ConfigError of problems with their lines."""
-    count = len(problems)
-    texts = [f"{shown}:{line}: {text}" for line, text in problems[:_MOST_PROBLEMS]]
-    if count > _MOST_PROBLEMS:
-        texts.append(f"{shown}: and {count - _MOST_PROBLEMS} more")
+def broken(
+    shown: str, problems: Sequence[tuple[int, str]], hint: str, path: Path, count: int = 1
+) -> ConfigError:
+    """A ConfigError of `count` problems, of which these with their lines are shown."""
+    texts = [f"{shown}:{line}: {text}" for line, text in problems]
+    if count > len(texts):
+        texts.append(f"{shown}: and {count - len(texts)} more")
     return ConfigError(f"{path} has {count} problem{'s' if count > 1 else ''}", hint, texts)
 
 
 def _message(problem: Problem) -> str:
     text = f"{show_path(problem.path)}: {problem.text}" if problem.path else problem.text
     return text if len(text) <= _LONGEST_PROBLEM else f"{text[: _LONGEST_PROBLEM - 1]}…"
-
-
-def _lines(problems: Sequence[Problem], text: str) -> list[int]:
-    from buildbox.config.places import find_places, line_of  # only where there is an error to report
-
-    places = find_places(text)
-    return [line_of(text, places, problem.path) for problem in problems]
 
 
 def _syntax_error(message: str, text: str) -> tuple[str, str]:

@@ -49,7 +49,7 @@ def test_home_is_the_end(tmp_path: Path) -> None:
 def test_a_folder_that_everyone_may_write_is_not_looked_in_from_below(tmp_path: Path) -> None:
     make(tmp_path, ".buildbox.toml", "tmp/.buildbox.toml", "tmp/mine/")
     (tmp_path / "tmp").chmod(0o1777)
-    with pytest.raises(UsageError, match="there is no"):
+    with pytest.raises(UsageError, match=r"in .*/tmp/mine$"):
         find_root(tmp_path / "tmp" / "mine", None)
     assert find_root(tmp_path / "tmp", None) == tmp_path / "tmp"
 
