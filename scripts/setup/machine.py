@@ -20,7 +20,16 @@ from buildbox.engine.find import Address, cannot_reach, find_address, how_to_get
 from buildbox.errors import BuildboxError
 from buildbox.host import Host
 
-LOOKED_FOR = ("dockerd", "iptables", "mmdebstrap", "newuidmap", "docker-registry", "git")
+LOOKED_FOR = (
+    "dockerd",
+    "iptables",
+    "mmdebstrap",
+    "newuidmap",
+    "docker-registry",
+    "git",
+    "busybox",
+    "openssl",
+)
 STAMP = ".buildbox-stamp"  # in .venv: what its content was made from
 
 

@@ -22,11 +22,14 @@ IPTABLES = Need("iptables", "iptables", "networks for its containers")
 VENV = Need("", "python3-venv", "makes virtual environments", "Python's venv and ensurepip modules")
 MMDEBSTRAP = Need("mmdebstrap", "mmdebstrap", "makes the toolchain image", "mmdebstrap (works on Linux only)")
 UIDMAP = Need("newuidmap", "uidmap", "lets mmdebstrap work without root", "newuidmap (a shadow utility)")
+DOCKERD = Need("dockerd", "docker.io", "the container engine; tests start some of their own", "dockerd")
 GIT = Need("git", "git", "for the tests", "git")
 REGISTRY = Need("docker-registry", "docker-registry", "for the tests", "docker-registry (CNCF Distribution)")
+BUSYBOX = Need("busybox", "busybox-static", "for the tests", "busybox, statically linked, as /bin/busybox")
+OPENSSL = Need("openssl", "openssl", "for the tests", "openssl")
 
-DEMO = (ENGINE, IPTABLES, VENV, MMDEBSTRAP)
-NEEDS = {"demo": DEMO, "test": (*DEMO, GIT, REGISTRY)}
+COMMON = (IPTABLES, VENV, MMDEBSTRAP)
+NEEDS = {"demo": (ENGINE, *COMMON), "test": (DOCKERD, *COMMON, GIT, REGISTRY, BUSYBOX, OPENSSL)}
 
 
 @dataclass(frozen=True)

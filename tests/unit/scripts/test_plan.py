@@ -26,7 +26,9 @@ BARE = Machine(
 )
 READY = replace(
     BARE,
-    commands=frozenset({"mmdebstrap", "git", "docker-registry", "newuidmap"}),
+    commands=frozenset(
+        {"dockerd", "mmdebstrap", "git", "docker-registry", "busybox", "openssl", "newuidmap"}
+    ),
     venv_ready=True,
     engine="unix:///var/run/docker.sock",
 )
@@ -50,7 +52,8 @@ def test_a_bare_machine_gets_everything() -> None:
 
 
 def test_the_tests_need_more_than_the_demo() -> None:
-    assert set(to_install(BARE, "test")) - set(to_install(BARE, "demo")) == {"git", "docker-registry"}
+    extra = set(to_install(BARE, "test")) - set(to_install(BARE, "demo"))
+    assert extra == {"git", "docker-registry", "busybox-static", "openssl"}
 
 
 @pytest.mark.parametrize("command", NEEDS)
@@ -64,6 +67,10 @@ def test_an_engine_that_answers_is_used() -> None:
     machine = replace(BARE, engine="tcp://engine:2375")
     assert "docker.io" not in to_install(machine, "demo")
     assert not decide(machine, NEEDS["demo"]).start_engine
+
+
+def test_the_tests_need_an_engine_to_start_even_where_one_answers() -> None:
+    assert "docker.io" in to_install(replace(BARE, engine="tcp://engine:2375"), "test")
 
 
 def test_an_engine_that_is_installed_is_only_started() -> None:
