@@ -4,6 +4,7 @@ schema 2, read from the bytes that a registry serves and never written back diff
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,7 @@ DOCKER_LAYER_GZIP = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 INDEXES = frozenset({OCI_INDEX, DOCKER_LIST})
 MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
+_PLATFORM_PART = re.compile(r"[a-z0-9]+", re.ASCII)
 MAX_MANIFEST = 4 << 20  # bytes; the limit that the distribution specification asks registries to keep
 
 
@@ -39,7 +41,7 @@ class Platform:
     def parse(cls, text: str) -> Platform:
         """The platform that `text` (`linux/amd64`, `linux/arm/v7`) spells. Raises ValueError."""
         parts = text.split("/")
-        if len(parts) not in (2, 3) or not all(part.isalnum() and part.islower() for part in parts):
+        if len(parts) not in (2, 3) or not all(map(_PLATFORM_PART.fullmatch, parts)):
             raise ValueError(f"{text!r} is not a platform; write os/architecture[/variant], e.g. linux/amd64")
         return cls(*parts)
 

@@ -108,8 +108,14 @@ def sweep_dead(engine: Engine, runs: Path, now: float) -> int:
 
 
 def _mounts(session: Session, step: Step) -> tuple[ResolvedMount, ...]:
-    user_config = session.host.user_config
-    return check_task(step.task, session.root, session.allowance, session.sockets, user_config)
+    return check_task(
+        step.task,
+        session.root,
+        session.allowance,
+        session.sockets,
+        session.host.user_config,
+        caller_is_root=session.host.uid == 0 and not session.rootless,
+    )
 
 
 def _with_image(session: Session, step: Step, attempt: Callable[[ArchivedImage, str], Outcome]) -> Outcome:

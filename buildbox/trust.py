@@ -63,7 +63,13 @@ class _Findings:
 
 
 def check_task(
-    task: Task, root: Path, allowance: Allowance, engine_sockets: Collection[Path], user_config: Path
+    task: Task,
+    root: Path,
+    allowance: Allowance,
+    engine_sockets: Collection[Path],
+    user_config: Path,
+    *,
+    caller_is_root: bool = False,
 ) -> tuple[ResolvedMount, ...]:
     """The task's mounts with their real sources.
 
@@ -87,7 +93,8 @@ def check_task(
             _check_source(source, mount, where, bounds, found)
             _check_target(source, mount.target, where, bounds.root, found)
             resolved.append(ResolvedMount(source, mount.target, mount.read_only))
-    _check_rights(task, show_path(section), allowance, found)
+    roots = ("root", "caller") if caller_is_root else ("root",)
+    _check_rights(task, show_path(section), roots, allowance, found)
     name = f"task {task.name!r}" if task.name else "the command"
     if found.wrong:
         raise ConfigError(f"{name} can't run", problems=[f"{FILE_NAME}: {text}" for text in found.wrong])
@@ -196,14 +203,16 @@ def _check_target(source: Path, target: str, where: str, root: Path, found: _Fin
         )
 
 
-def _check_rights(task: Task, where: str, allowance: Allowance, found: _Findings) -> None:
+def _check_rights(
+    task: Task, where: str, roots: tuple[str, ...], allowance: Allowance, found: _Findings
+) -> None:
     if task.network not in ("none", "bridge") and task.network not in allowance.networks:
         what = (
             "the host's own network" if task.network == "host" else f"the engine's network {task.network!r}"
         )
         found.refused.append(f"{where}.network: {what}")
         found.networks.append(task.network)
-    is_root = task.user == "root" or task.user.startswith("0:")
+    is_root = task.user in roots or task.user.startswith("0:")
     if is_root and task.rootfs == "writable" and not allowance.root:
         found.refused.append(f"{where}: root (user) in a writable root file system (rootfs)")
         found.root = True

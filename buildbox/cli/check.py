@@ -34,7 +34,14 @@ def check(
     allowance = call.allowance(project.root, ())
     sockets = engine_sockets(call.host, None)
     for task in config.tasks.values():
-        check_task(task, project.root, allowance, sockets, call.host.user_config)
+        check_task(
+            task,
+            project.root,
+            allowance,
+            sockets,
+            call.host.user_config,
+            caller_is_root=call.host.uid == 0,
+        )
     check_pins(config)
     if call.console.json:
         images = {name: str(toolchain.image) for name, toolchain in config.toolchains.items()}

@@ -30,6 +30,7 @@ INDEX: dict[str, Any] = {"schemaVersion": 2, "manifests": [BLOB.to_json()]}
 def test_platforms() -> None:
     assert Platform.parse("linux/amd64") == Platform("linux", "amd64")
     assert str(Platform.parse("linux/arm/v7")) == "linux/arm/v7"
+    assert Platform.parse("linux/386") == Platform("linux", "386")
     for text in ("", "linux", "linux/", "linux/AMD64", "a/b/c/d", "linux/amd 64"):
         with pytest.raises(ValueError, match="not a platform"):
             Platform.parse(text)

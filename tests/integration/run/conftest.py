@@ -19,7 +19,7 @@ CALLERS = [ME, Caller(STRANGER, STRANGER)] if ME.uid == 0 else [ME]
 def make_project(tmp_path: Path) -> MakeProject:
     """Makes a project with the tasks in a TOML text, in a busybox image with `config` of its own."""
     tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:3]:  # pytest's folders are the tester's alone; callers differ here
+    for parent in tmp_path.parents[:2]:  # pytest's folders are the tester's alone; callers differ here
         if parent.owner() == tmp_path.owner():
             parent.chmod(0o755)
 

@@ -208,13 +208,18 @@ user = "1234:99"
     assert project.ok("run", "other").split() == ["1234", "99", "build"]
 
 
-def test_writable_rootfs(make_project: MakeProject) -> None:
-    task = '[tasks.w]\nrun = "touch /tmp/../file && echo yes || echo no"\nrootfs = "writable"\n'
-    refused = make_project(f'{task}user = "root"\n').run("run", "w")
-    assert (refused.status, refused.out) == (2, "")
-    assert "--allow root" in refused.err
-    assert make_project(f'{task}user = "root"\n').ok("run", "--allow", "root", "w") == "yes\n"
-    assert make_project(f'{task}user = "77:77"\n').ok("run", "w") == "no\n"  # as the image's owner has it
+def test_writable_rootfs(make_project: MakeProject, caller: Caller) -> None:
+    """Root in a writable root, by the task's wish or because the caller is root, is for the user to allow."""
+    task = '[tasks.w]\nrun = "touch /file && echo yes || echo no"\nrootfs = "writable"\n'
+    for user in ("root", "caller"):
+        project = make_project(f'{task}user = "{user}"\n', caller=caller)
+        if user == "root" or caller.uid == 0:
+            refused = project.run("run", "w")
+            assert (refused.status, refused.out) == (2, "")
+            assert "--allow root" in refused.err
+            assert project.ok("run", "--allow", "root", "w") == "yes\n"
+        else:
+            assert project.ok("run", "w") == "no\n"  # as the image's files have it
 
 
 def test_workdir_and_mounts(make_project: MakeProject, caller: Caller) -> None:

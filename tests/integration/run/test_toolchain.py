@@ -48,7 +48,7 @@ def catalogue_archive() -> Path:
 def project(request: pytest.FixtureRequest, catalogue_archive: Path, tmp_path: Path) -> Project:
     """A git repository with one commit, of each kind of caller."""
     caller: Caller = request.param
-    for folder in (tmp_path, *tmp_path.parents[:3]):
+    for folder in (tmp_path, *tmp_path.parents[:2]):
         if folder.owner() == tmp_path.owner():
             folder.chmod(0o755)
     home = tmp_path / "home"
