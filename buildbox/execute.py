@@ -16,9 +16,10 @@ from typing import Protocol
 
 from buildbox.container import ContainerSpec
 from buildbox.engine.protocol import Ended, Engine, Stream
-from buildbox.errors import BuildboxError, EngineError, Exit
+from buildbox.errors import EngineError, Exit
 
 _GRACE = 10.0  # seconds between the request to stop and the kill, after a timeout
+_TICK = 1.0  # seconds
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _READ = 1 << 16  # bytes of stdin passed on at a time
@@ -60,8 +61,9 @@ def execute(
     *,
     timeout: float | None,
     say: Callable[[str], None],
+    grace: float = _GRACE,
 ) -> Outcome:
-    """Runs `spec` to its end; nothing of it is left. `timeout` in seconds.
+    """Runs `spec` to its end; nothing of it is left. `timeout` and `grace` in seconds.
 
     Raises ImageMissing before anything was started, EngineError when the engine fails.
     """
@@ -72,7 +74,8 @@ def execute(
             early = _stop_asked(events)
             if early:
                 return Outcome(128 + early, 0.0)
-            return _run(engine, container, spec, stream, streams, timeout, events, say)
+            stopper = _Stopper(engine, container, grace, say)
+            return _run(engine, container, spec, stream, streams, timeout, events, stopper)
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ class _Event:
 
     signal: int = 0
     ended: Ended | None = None
-    error: BaseException | None = None
+    unwritable: OSError | None = None  # nobody takes the task's output
+    error: Exception | None = None
     kill: bool = False  # the person at a raw terminal insists
 
 
@@ -93,7 +97,7 @@ def _run(
     streams: Streams,
     timeout: float | None,
     events: SimpleQueue[_Event],
-    say: Callable[[str], None],
+    stopper: _Stopper,
 ) -> Outcome:
     begun = time.monotonic()
     engine.start(container)
@@ -101,37 +105,50 @@ def _run(
         if spec.tty and spec.window:
             engine.resize(container, *spec.window)
         _in_background(lambda: _pump_output(engine, container, stream, streams.output, events))
-        stopper = _Stopper(engine, container, say)
         deadline = begun + timeout if timeout else None
         while True:
             try:
-                event = events.get(timeout=max(0.0, deadline - time.monotonic()) if deadline else None)
+                event = events.get(timeout=_nap(deadline))
             except Empty:
-                deadline = stopper.time_is_up(timeout or 0)
+                if deadline and time.monotonic() >= deadline:
+                    deadline = stopper.time_is_up(timeout or 0)
                 continue
             if event.ended:
                 seconds = time.monotonic() - begun
                 return replace(stopper.outcome(event.ended), seconds=seconds)
-            if isinstance(event.error, OSError):  # whoever read our output has gone
-                stopper.broken_pipe()
-            elif event.error:
+            if event.error:
                 raise event.error
+            if event.unwritable:
+                stopper.unwritable(event.unwritable)
             elif event.kill:
                 stopper.killed()
             elif event.signal == signal.SIGWINCH:
-                if streams.tty is not None:
-                    size = os.get_terminal_size(streams.tty)
-                    engine.resize(container, size.lines, size.columns)
+                _resize(engine, container, streams.tty)
             else:
                 stopper.asked(event.signal)
+
+
+def _nap(deadline: float | None) -> float:
+    """Seconds to wait for an event. A signal that comes right as Python falls asleep wakes nobody."""
+    return min(_TICK, max(0.0, deadline - time.monotonic())) if deadline else _TICK
+
+
+def _resize(engine: Engine, container: str, tty: int | None) -> None:
+    """The container's window becomes as large as the terminal's."""
+    if tty is None:
+        return
+    with suppress(OSError):  # the terminal was closed
+        size = os.get_terminal_size(tty)
+        engine.resize(container, size.lines, size.columns)
 
 
 class _Stopper:
     """Who asked the task to stop, and what its end then means."""
 
-    def __init__(self, engine: Engine, container: str, say: Callable[[str], None]) -> None:
+    def __init__(self, engine: Engine, container: str, grace: float, say: Callable[[str], None]) -> None:
         self._engine = engine
         self._container = container
+        self._grace = grace
         self._say = say
         self._seen: set[int] = set()
         self._killed_for = 0  # the exit status that a kill of ours stands for
@@ -154,14 +171,16 @@ class _Stopper:
             return None
         self._timed_out = True
         self._engine.signal(self._container, "SIGTERM")
-        return time.monotonic() + _GRACE
+        return time.monotonic() + self._grace
 
     def killed(self) -> None:
         """The second Ctrl-C at a raw terminal, whose first one the task got as a byte."""
         self._kill(Exit.INTERRUPTED)
 
-    def broken_pipe(self) -> None:
-        """Nobody reads the task's output any more: it ends as a SIGPIPE would end it."""
+    def unwritable(self, error: OSError) -> None:
+        """Nobody takes the task's output any more: it ends as a SIGPIPE would end it."""
+        if not isinstance(error, BrokenPipeError):
+            self._say(f"the task was killed, for its output can't be written: {error.strerror}")
         self._kill(Exit.BROKEN_PIPE)
 
     def outcome(self, ended: Ended) -> Outcome:
@@ -187,9 +206,9 @@ def _pump_output(
                 output.write(*chunk)
             except OSError as error:
                 broken = True
-                events.put(_Event(error=error))
+                events.put(_Event(unwritable=error))
         events.put(_Event(ended=engine.wait(container)))
-    except BuildboxError as error:
+    except Exception as error:  # whatever it is, the main thread must not wait for ever
         events.put(_Event(error=error))
 
 
@@ -229,7 +248,7 @@ def _pump_input(stream: Stream, stdin: int, stopped: int, kills: SimpleQueue[_Ev
                     kills.put(_Event(kill=True))
             stream.write(data)
     except OSError:
-        return  # the container reads no more, or our stdin is not to be read
+        pass  # the container reads no more, or our stdin is not to be read: a folder, say
     stream.close_stdin()
 
 
@@ -288,6 +307,11 @@ def _raw_terminal(tty: int | None) -> Iterator[None]:
 
 
 def _in_background(work: Callable[[], None]) -> threading.Thread:
+    """A thread that no signal is delivered to: only the main thread would be woken by one."""
     thread = threading.Thread(target=work, daemon=True)
-    thread.start()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*_FORWARDED, signal.SIGWINCH})
+    try:
+        thread.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return thread

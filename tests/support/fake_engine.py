@@ -38,6 +38,11 @@ class FakeEngine:
         self._containers: dict[str, _Container] = {}
         self._ids = count(1)
 
+    @property
+    def left(self) -> list[str]:
+        """The containers that nobody has removed."""
+        return list(self._containers)
+
     def info(self) -> EngineInfo:
         return EngineInfo(
             "Fake Engine", "1", "1.41", self.address, "linux/amd64", "classic (fake)", False, "/"
@@ -214,6 +219,7 @@ class _Container:
 
     def _reap(self, process: subprocess.Popen[bytes]) -> None:
         """With a container's first process all others end."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # signals are the main thread's
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
