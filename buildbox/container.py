@@ -112,6 +112,35 @@ def container_spec(step: Step, facts: Facts) -> ContainerSpec:
     )
 
 
+def docker_command(spec: ContainerSpec) -> tuple[str, ...]:
+    """The `docker run` that comes closest, for a person to paste. Environment values are left out."""
+    options = {
+        "--network": spec.network,
+        "--user": spec.user,
+        "--workdir": spec.workdir,
+        "--hostname": spec.hostname,
+        "--pids-limit": str(spec.pids),
+        "--memory": str(spec.memory) if spec.memory else "",
+        "--cpus": str(spec.cpus) if spec.cpus else "",
+        "--entrypoint": spec.argv[0],
+    }
+    binds = [
+        f"type=bind,source={bind.source},target={bind.target}{',readonly' * bind.read_only}"
+        for bind in spec.binds
+    ]
+    return (
+        *("docker", "run", "--rm", "--init", "--security-opt=no-new-privileges"),
+        *(["--read-only"] if spec.read_only else []),
+        *(["-it"] if spec.tty else ["-i"] if spec.stdin else []),
+        *(f"{option}={value}" for option, value in options.items() if value),
+        *(f"--mount={bind}" for bind in binds),
+        *(f"--tmpfs={mount.target}:{mount.options}" for mount in spec.tmpfs),
+        *(f"--env={name}" for name, _ in spec.env),
+        spec.image,
+        *spec.argv[1:],
+    )
+
+
 def _environment(step: Step, facts: Facts, networked: bool) -> dict[str, str]:
     env = dict(facts.image_env)
     env |= {

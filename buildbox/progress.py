@@ -20,6 +20,9 @@ class Progress(Protocol):
     def note(self, text: str) -> None:
         """A line for the person: a step begins, a retry happens."""
 
+    def detail(self, text: str) -> None:
+        """A line for the person who asked for more (`-v`)."""
+
     def meter(self, label: str, total: int | None) -> AbstractContextManager[Meter]:
         """A context manager that gives a Meter for `total` bytes (None: not known)."""
 
@@ -33,6 +36,9 @@ class Silent:
     """A Progress that nobody sees."""
 
     def note(self, text: str) -> None:
+        pass
+
+    def detail(self, text: str) -> None:
         pass
 
     @contextmanager

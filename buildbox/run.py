@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from buildbox import images
 from buildbox.archive.images import ArchivedImage
 from buildbox.archive.layout import Archive
 from buildbox.config.user import Allowance
-from buildbox.container import RUN_LABEL, Facts, container_spec
+from buildbox.container import RUN_LABEL, Facts, container_spec, docker_command
 from buildbox.engine.protocol import Engine, ImageMissing
 from buildbox.execute import Outcome, Streams, execute
 from buildbox.host import Host
@@ -78,6 +79,7 @@ def run_step(session: Session, step: Step, streams: Streams, *, say: Callable[[s
             window=streams.window,
         )
         spec = container_spec(step, facts)
+        session.progress.detail(f"like: {shlex.join(docker_command(spec))}")
         return execute(session.engine, spec, streams, timeout=step.task.timeout, say=say)
 
     return _with_image(session, step, attempt)

@@ -32,6 +32,9 @@ class Seen:
     def note(self, text: str) -> None:
         self.notes.append(text)
 
+    def detail(self, text: str) -> None:
+        pass
+
     @contextmanager
     def meter(self, label: str, total: int | None) -> Iterator[Meter]:
         meter = SeenMeter(total)

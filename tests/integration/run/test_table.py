@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from pathlib import Path
 
@@ -283,3 +284,12 @@ def test_two_runs_of_one_project_at_once(make_project: MakeProject) -> None:
     assert [out for out, _ in ended] == [b"0", b"1"], ended
     assert [process.returncode for process in both] == [0, 0]
     assert time.monotonic() - begun < 30
+
+
+def test_verbose_prints_a_command_to_paste(make_project: MakeProject) -> None:
+    project = make_project('[tasks.t]\nrun = "pwd; id -u; cat \'a file\'"\n')
+    project.write({"a file": "content\n"})
+    result = project.run("-v", "run", "t")
+    command = next(line for line in result.err.splitlines() if "docker run" in line).partition("like: ")[2]
+    pasted = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    assert pasted.stdout == result.out
