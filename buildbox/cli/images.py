@@ -45,10 +45,7 @@ def build(
 
     call: Call = ctx.obj
     folder = find_recipe(recipe, [own_catalogue()])
-    host = call.host
-    built = build_image(
-        folder, call.archive(), _scratch(call), host.env, host.now, call.console, offline=call.offline
-    )
+    built = build_image(folder, call.archive(), _scratch(call), call.host, call.console, call.offline)
     if record:
         record_pin(folder, built.pin)
     recorded = recorded_pin(folder)

@@ -76,12 +76,16 @@ _ISOLATED = (
 )
 _NAMESPACES = ("unshare", "newuidmap", "newgidmap", "subuid", "subgid")
 _TAIL = 25  # last lines of the log that a failure shows
+_WIDTH = 300  # characters of a line of it
 _GRACE = 30  # seconds for mmdebstrap to tidy up when it is stopped
 
 
-def bootstrap(lock: Lock, exclude: Sequence[str], debs: Path, place: Workplace, progress: Progress) -> Path:
+def bootstrap(
+    lock: Lock, exclude: Sequence[str], debs: Path, place: Workplace, as_root: bool, progress: Progress
+) -> Path:
     """A tar of a root file system in which exactly the lock's packages, all in `debs`, are installed.
 
+    `as_root`: whether we are root; everyone else needs user namespaces, and gets the same bytes.
     Raises ImageError with the end of the log and the command to run by hand.
     """
     _index(lock, debs)
@@ -100,14 +104,15 @@ def bootstrap(lock: Lock, exclude: Sequence[str], debs: Path, place: Workplace, 
         "SOURCE_DATE_EPOCH": str(lock.source_date_epoch),
         "PYTHONHASHSEED": "0",  # the order in which Python packages are compiled
     }
-    _run([*_isolation(env), *_command(lock, settings, debs, tar)], env, place, progress)
+    command = _command(lock, settings, debs, tar, "root" if as_root else "unshare")
+    _run([*(_isolation(env) if as_root else ()), *command], env, place, progress)
     return tar
 
 
-def _command(lock: Lock, settings: Path, debs: Path, tar: Path) -> list[str]:
+def _command(lock: Lock, settings: Path, debs: Path, tar: Path, mode: str) -> list[str]:
     return [
         "mmdebstrap",
-        f"--mode={'root' if os.geteuid() == 0 else 'unshare'}",
+        f"--mode={mode}",
         "--variant=essential",
         "--format=tar",
         f"--architectures={lock.architecture}",
@@ -127,8 +132,6 @@ def _isolation(env: dict[str, str]) -> tuple[str, ...]:
 
     Inside a plain container that isn't permitted; mmdebstrap then does without mounts.
     """
-    if os.geteuid() != 0:
-        return ()  # --mode=unshare does the like
     try:
         probe = subprocess.run([*_ISOLATED, "true"], env=env, capture_output=True, check=False)
     except OSError:
@@ -197,14 +200,15 @@ def _run(argv: Sequence[str], env: dict[str, str], place: Workplace, progress: P
 
 
 def _failed(status: int, log: Sequence[str], place: Workplace) -> ImageError:
-    why, todo = f"status {status}", "This is the end of its log:"
+    why, todo, shown = f"status {status}", "This is the end of its log:", _TAIL
     if any("No space left on device" in line for line in log):
-        why = f"no space left in {place.path.parent}"
+        why, shown = f"no space left in {place.path.parent}", 3
         todo = "Free some space there, or set TMPDIR to a folder with 1 GB free."
-    elif os.geteuid() != 0 and any(word in line for line in log for word in _NAMESPACES):
-        why = "user namespaces can't be used here"
+    elif any(word in line for line in log if line.startswith("E: ") for word in _NAMESPACES):
+        why, shown = "user namespaces can't be used here", 3
         todo = "Build as root, or install uidmap and give your user a line in /etc/subuid and /etc/subgid."
-    return ImageError(f"mmdebstrap failed: {why}", "\n".join([todo, *(f"  {line}" for line in log)]))
+    lines = [f"  {line[:_WIDTH]}" for line in list(log)[-shown:]]
+    return ImageError(f"mmdebstrap failed: {why}", "\n".join([todo, *lines]))
 
 
 def _stop(process: subprocess.Popen[str]) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import subprocess
-from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
 from buildbox.archive.layout import Archive
 from buildbox.errors import ImageError
+from buildbox.host import Host
 from buildbox.progress import Progress
 from buildbox.recipes.apt import PATH
 from buildbox.recipes.bootstrap import bootstrap
@@ -26,27 +26,28 @@ def build(
     folder: Path,
     archive: Archive,
     temp: Path,
-    env: Mapping[str, str],
-    now: float,
+    host: Host,
     progress: Progress,
     offline: bool = False,
 ) -> Built:
     """Makes the image of the recipe in `folder` from its lock alone and keeps it in the archive.
 
-    `temp` has room for the unpacked image twice; nothing stays there. `now` is in seconds since the epoch.
+    `temp` has room for the unpacked image twice; nothing stays there.
     Raises ConfigError for recipe and lock, ImageError where the image can't be made, ArchiveError.
     """
     recipe = read_recipe(folder)
     lock = read_lock(folder, recipe)
     need_tools(recipe.text)
-    _check_machine(lock, env, now, progress)
+    _check_machine(lock, host, progress)
+    if not temp.is_dir():
+        raise ImageError(f"there is no folder {temp} to work in", "Set TMPDIR to a folder with 1 GB free.")
     try:
-        with workplace(temp, now) as place:
+        with workplace(temp, host) as place:
             debs = place.path / "packages"
             debs.mkdir()
-            gather(lock, archive, debs, env, offline, progress)
+            gather(lock, archive, debs, host.env, offline, progress)
             keep(lock, recipe.image, archive)
-            tar = bootstrap(lock, recipe.exclude, debs, place, progress)
+            tar = bootstrap(lock, recipe.exclude, debs, place, host.uid == 0, progress)
             check_installed(_status(tar), lock)
             return add_image(recipe, lock, tar, archive, progress)
     except OSError as error:
@@ -72,20 +73,22 @@ def check_installed(status: str, lock: Lock) -> None:
         raise ImageError("what was installed isn't what the lock lists", "\n".join(lines))
 
 
-def _check_machine(lock: Lock, env: Mapping[str, str], now: float, progress: Progress) -> None:
-    machine = architecture(env)
+def _check_machine(lock: Lock, host: Host, progress: Progress) -> None:
+    machine = architecture(host.env)
     if machine != lock.architecture:
         raise ImageError(
             f"the lock is for {lock.architecture}, this machine is {machine}",
             f"Build it on a machine with {lock.architecture}.",
         )
-    if now < lock.source_date_epoch:  # files made now must be newer, so that their time is set back to it
-        today = datetime.fromtimestamp(now, timezone.utc).date()
+    if (
+        host.now < lock.source_date_epoch
+    ):  # files made now must be newer, so that their time is set back to it
+        today = datetime.fromtimestamp(host.now, timezone.utc).date()
         raise ImageError(
             f"this machine's clock says {today}, which is before the packages were released",
             "Set the clock.",
         )
-    here = dict(tool_versions(env))
+    here = dict(tool_versions(host.env))
     others = [
         f"{name} {here.get(name, 'not a package')}" for name, seen in lock.tools if here.get(name) != seen
     ]

@@ -41,7 +41,7 @@ def gather(
     missing = [package for package in lock.packages if not _copy_out(package, archive, folder)]
     if missing:
         size = show_size(sum(package.size for package in missing))
-        progress.note(f"{len(missing)} of {len(lock.packages)} packages ({size}) are not in the archive yet")
+        progress.note(f"packages not in the archive yet: {len(missing)} of {len(lock.packages)} ({size})")
         _fetch(missing, lock.suite, archive, folder, env, offline, progress)
     return [folder / package.file for package in lock.packages]
 
@@ -105,7 +105,7 @@ def _fetch(
         tried.append("mirrors: this machine's apt is set up with none")
     for address in addresses:
         total = sum(package.size for package in missing)
-        with progress.meter(f"fetching {len(missing)} packages", total) as meter:
+        with progress.meter("fetching packages", total) as meter:
             complaints = apt.download(missing, address, folder, env, meter)
         missing = [package for package in missing if not _take_in(package, archive, folder)]
         if not missing:

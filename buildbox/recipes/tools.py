@@ -13,9 +13,9 @@ PACKAGES = ("apt", "dpkg", "gzip", "mmdebstrap", "tar")  # all that touch the im
 _PROGRAMS = {"apt-get": "apt", "dpkg-deb": "dpkg", "gzip": "gzip", "mmdebstrap": "mmdebstrap", "tar": "tar"}
 
 
-def need_tools(recipe: str) -> None:
+def need_tools(recipe: str, path: str = PATH) -> None:
     """Raises ImageError, saying what to install, where one of the programs is missing."""
-    missing = [package for program, package in _PROGRAMS.items() if not shutil.which(program, path=PATH)]
+    missing = [package for program, package in _PROGRAMS.items() if not shutil.which(program, path=path)]
     if not missing:
         return
     reason = f"recipe {recipe} can't be built on this machine: it lacks {', '.join(missing)}"

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from buildbox.host import Host
+
 _PREFIX = "buildbox-build-"
 _YOUNG = 60  # seconds; a folder this new may belong to a build that hasn't locked it yet
 
@@ -24,9 +26,9 @@ class Workplace:
 
 
 @contextmanager
-def workplace(temp: Path, now: float) -> Iterator[Workplace]:
+def workplace(temp: Path, host: Host) -> Iterator[Workplace]:
     """A new folder in `temp` that others may pass through but not list."""
-    _sweep(temp, now)
+    _sweep(temp, host)
     path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=temp)).resolve()
     path.chmod(0o711)  # apt's own user and a user namespace's root must reach what is inside
     lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -46,14 +48,14 @@ def remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _sweep(temp: Path, now: float) -> None:
+def _sweep(temp: Path, host: Host) -> None:
     """Removes what builds that were killed have left."""
     for path in temp.glob(f"{_PREFIX}*"):
         try:
             if (
                 path.is_symlink()
-                or path.lstat().st_uid != os.geteuid()
-                or now - path.lstat().st_mtime < _YOUNG
+                or path.lstat().st_uid != host.uid
+                or host.now - path.lstat().st_mtime < _YOUNG
             ):
                 continue
             lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
