@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 import socket
 import struct
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from platform import machine
 from typing import Any
 
@@ -65,6 +67,7 @@ class DockerEngine:
             store=f"{'containerd' if containerd else 'classic'} ({driver})",
             rootless=any("name=rootless" in option for option in info.get("SecurityOptions") or []),
             root_folder=info.get("DockerRootDir", ""),
+            system_time=_seconds(info.get("SystemTime", "")),
         )
 
     def platform(self) -> Platform:
@@ -258,6 +261,15 @@ def _faults(doing: str) -> Iterator[None]:
             f"the engine went away while it was asked to {doing} ({type(error).__name__})",
             "Look at the engine's log; `buildbox doctor` checks it.",
         ) from None
+
+
+def _seconds(text: str) -> float | None:
+    """Seconds since the epoch of an RFC 3339 time with any number of digits in its fraction."""
+    match = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)", text)
+    if not match:
+        return None
+    zone = "+00:00" if match[3] == "Z" else match[3]
+    return datetime.fromisoformat(match[1] + zone).timestamp() + float(match[2] or 0)
 
 
 def _container_json(spec: ContainerSpec) -> dict[str, Any]:

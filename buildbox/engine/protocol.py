@@ -27,6 +27,7 @@ class EngineInfo:
     store: str  # "classic (overlay2)" or "containerd (overlayfs)"
     rootless: bool
     root_folder: str  # where it keeps its data, on its own machine
+    system_time: float | None = None  # what its clock shows, in seconds since the epoch
 
 
 @dataclass(frozen=True)
