@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from buildbox.progress import Meter
 
 _RED, _BOLD, _PLAIN = "\033[31m", "\033[1m", "\033[0m"
+_STATES = {"ok": "\033[32m", "warn": "\033[33m", "fail": _BOLD + _RED}
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Console:
     json: bool
     color: bool  # on stderr
     live: bool  # stderr is a terminal that may be drawn on
+    color_out: bool = False  # on stdout
     _bars: _Bars = field(default_factory=lambda: _Bars(), repr=False)
 
     def say(self, text: str) -> None:
@@ -59,7 +61,8 @@ class Console:
 
     def event(self, value: Mapping[str, Any]) -> None:
         """One JSON line of a running command with --json, on stdout."""
-        write_all(1, [memoryview(json.dumps(value, ensure_ascii=False).encode() + b"\n")])
+        line = json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace")
+        write_all(1, [memoryview(line + b"\n")])
 
     def lines(self, text: Iterable[str]) -> None:
         """A command's answer, on stdout."""
@@ -73,6 +76,11 @@ class Console:
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in texts
         )
         self.lines(line.rstrip() for line in padded)
+
+    def state(self, word: str) -> str:
+        """`ok`, `warn` or `fail` for the start of a line on stdout, each as wide as the others."""
+        padded = word.ljust(4)
+        return f"{_STATES[word]}{padded}{_PLAIN}" if self.color_out else padded
 
     # buildbox.progress.Progress
 

@@ -19,6 +19,7 @@ from buildbox.engine.protocol import Ended, Engine, Stream
 from buildbox.errors import EngineError, Exit
 
 _GRACE = 10.0  # seconds between the request to stop and the kill, after a timeout
+_PATIENCE = 2  # events that a hanging engine may keep us from before a signal ends us at once
 _TICK = 1.0  # seconds
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -266,9 +267,14 @@ def _removed(engine: Engine, container: str) -> Iterator[None]:
 
 @contextmanager
 def _signals(events: SimpleQueue[_Event]) -> Iterator[None]:
-    """Signals become events; one that the caller ignores (nohup) stays ignored."""
+    """Signals become events; one that the caller ignores (nohup) stays ignored.
+
+    Raises KeyboardInterrupt where they pile up because the engine doesn't answer.
+    """
 
     def note(number: int, frame: FrameType | None) -> None:
+        if number in _STOPPING and events.qsize() >= _PATIENCE:
+            raise KeyboardInterrupt
         events.put(_Event(signal=number))
 
     numbers = [n for n in (*_FORWARDED, signal.SIGWINCH) if signal.getsignal(n) is not signal.SIG_IGN]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -17,7 +19,7 @@ from buildbox import __version__
 from buildbox.cli.call import Call
 from buildbox.cli.host import this_host
 from buildbox.console import Console
-from buildbox.errors import BuildboxError, Exit
+from buildbox.errors import BuildboxError, Exit, UsageError
 from buildbox.host import Host
 
 VERBS = ("init", "check", "list", "run", "shell", "exec", "pin", "images", "doctor", "clean")
@@ -54,15 +56,17 @@ class _Stopped(BaseException):
 def main() -> NoReturn:
     """Runs the command line of this process, and ends it."""
     _open_standard_streams()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop)
     status = run_line(sys.argv[1:])
     try:
         sys.stdout.flush()
         sys.stderr.flush()
-    except OSError:
+    except BrokenPipeError:
         status = status or Exit.BROKEN_PIPE
+    except OSError:
+        status = status or Exit.USAGE
     os._exit(status)  # everything is closed: no need to wait for the interpreter to tidy up
 
 
@@ -75,6 +79,7 @@ def run_line(argv: Sequence[str]) -> int:
         result = _app(_needed(words))(
             args=[*options, *words], prog_name="buildbox", standalone_mode=False, obj=(host, console, args)
         )
+        sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except typer.TyperException as error:
         console.error(BuildboxError(error.format_message(), "See `buildbox --help`."))
@@ -83,15 +88,19 @@ def run_line(argv: Sequence[str]) -> int:
         console.error(error)
         return error.exit
     except (KeyboardInterrupt, typer.Abort):
-        console.say("interrupted")
         return Exit.INTERRUPTED
     except _Stopped as stopped:
+        if stopped.number == signal.SIGINT:
+            console.say("interrupted")
         return 128 + stopped.number
     except BrokenPipeError:
         return Exit.BROKEN_PIPE
     except typer.Exit as ending:
         return ending.exit_code
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            console.error(UsageError("there is no space left for what buildbox has to say on stdout"))
+            return Exit.USAGE
         console.error(_bug(host, argv, error))
         return Exit.BUG
 
@@ -163,6 +172,8 @@ def _settle(argv: Sequence[str]) -> tuple[list[str], list[str], tuple[str, ...] 
         if word == "--":
             rest += words[at:]
             break
+        if word in _WITH_VALUE and at + 1 == len(words):
+            return [*options, word], [], args  # the parser says that its value is missing
         if word in _WITH_VALUE:
             options += words[at : at + 2]
             at += 1
@@ -182,13 +193,16 @@ def _console(host: Host, options: Sequence[str]) -> Console:
             color = options[at + 1]
         elif word.startswith("--color="):
             color = word.partition("=")[2]
-    capable = host.stderr_tty and host.env.get("TERM") != "dumb"
+    terminal = host.env.get("TERM") != "dumb"
+    capable = host.stderr_tty and terminal
+    wanted = color == "auto" and not host.env.get("NO_COLOR")
     return Console(
         quiet="-q" in options or "--quiet" in options,
         verbose="-v" in options or "--verbose" in options,
         json="--json" in options,
-        color=color == "always" or (color == "auto" and capable and not host.env.get("NO_COLOR")),
+        color=color == "always" or (wanted and capable),
         live=capable and not host.in_ci,
+        color_out=color == "always" or (wanted and host.stdout_tty and terminal),
     )
 
 
@@ -199,6 +213,10 @@ def _open_standard_streams() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115 (for the whole process)
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for names of files that are not UTF-8
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -211,6 +211,19 @@ def test_a_signal_before_the_start_starts_nothing(number: signal.Signals, output
     assert (outcome.status, outcome.ended) == (128 + number, None)
 
 
+def test_the_third_signal_gets_out_of_an_engine_that_hangs(output: Collected) -> None:
+    class Hanging(FakeEngine):
+        def start(self, container: str) -> None:
+            for _ in range(3):
+                os.kill(os.getpid(), signal.SIGINT)
+            raise AssertionError("waited on")
+
+    engine = Hanging({IMAGE: {}})
+    with pytest.raises(KeyboardInterrupt):
+        execute_script("true", output, engine=engine)
+    assert engine.left == []
+
+
 def test_handlers_are_as_before_afterwards(engine: FakeEngine, output: Collected) -> None:
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGWINCH)
     before = [signal.getsignal(number) for number in numbers]
