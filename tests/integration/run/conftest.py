@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.support.project import ME, STRANGER, Caller, Project, keep_image
+from tests.support.project import ME, REPOSITORY, STRANGER, Caller, Project, keep_image
 from tests.support.tiny_image import tiny_image
 
 MakeProject = Callable[..., Project]
@@ -48,6 +49,19 @@ def caller(request: pytest.FixtureRequest) -> Caller:
     """Each kind of caller: root, and one who is not."""
     found: Caller = request.param
     return found
+
+
+@pytest.fixture(scope="session")
+def catalogue_archive() -> Path:
+    """The archive of whoever runs the tests, with python/3.11 in it (made there now, if it isn't)."""
+    from buildbox.cli.host import this_host
+
+    archive = this_host().data / "archive"
+    pin = (REPOSITORY / "images/python/3.11/pin").read_text().strip()
+    digest = pin.rpartition(":")[2]
+    if not (archive / "blobs/sha256" / digest).exists():
+        subprocess.run(["buildbox", "images", "build", "python/3.11"], check=True, cwd=REPOSITORY)
+    return archive
 
 
 @pytest.fixture

@@ -31,19 +31,6 @@ run = "git -c user.name=n -c user.email=e commit -qam inside"
 """
 
 
-@pytest.fixture(scope="session")
-def catalogue_archive() -> Path:
-    """The archive of whoever runs the tests, with python/3.11 in it (made there now, if it isn't)."""
-    from buildbox.cli.host import this_host
-
-    archive = this_host().data / "archive"
-    pin = (REPOSITORY / "images/python/3.11/pin").read_text().strip()
-    digest = pin.rpartition(":")[2]
-    if not (archive / "blobs/sha256" / digest).exists():
-        subprocess.run(["buildbox", "images", "build", "python/3.11"], check=True, cwd=REPOSITORY)
-    return archive
-
-
 @pytest.fixture(params=CALLERS, ids=lambda caller: "root" if caller.uid == 0 else "user")
 def project(request: pytest.FixtureRequest, catalogue_archive: Path, tmp_path: Path) -> Project:
     """A git repository with one commit, of each kind of caller."""
