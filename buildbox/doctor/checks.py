@@ -148,7 +148,10 @@ def archive(survey: Survey) -> Check:
         return Check("archive", FAIL, f"{found}; damaged: {len(survey.damaged)}", advice)
     if survey.closed:
         return Check(
-            "archive", FAIL, f"{survey.closed} can't be written", "Make the folder writable for you."
+            "archive",
+            FAIL,
+            f"{survey.closed} can't be written",
+            "Make the folder writable for you, or name another: BUILDBOX_HOME.",
         )
     if survey.incomplete:
         advice = "The next run without --offline completes what it needs."
