@@ -26,7 +26,7 @@ from buildbox.errors import ArchiveError, ImageError
 from buildbox.oci import MAX_MANIFEST, Descriptor, Index, Platform
 from buildbox.progress import Meter, Progress
 from buildbox.reference import ImageRef
-from buildbox.registry.client import Dropped, Registry, other_bytes
+from buildbox.registry.client import Dropped, OtherBytes, Registry, other_bytes
 from buildbox.units import show_size
 
 _WORKERS = 3  # layers at a time
@@ -87,7 +87,8 @@ def fetch(
         raise ImageError(
             f"the configuration of {ref} has {manifest.config.size} bytes, far more than any real one"
         )
-    _fetch_blobs(job, [manifest.config], "image configuration")
+    if not job.has(manifest.config.digest):
+        _fetch_blob(job, manifest.config, ())  # a few kilobytes: no meter
     document = read_config(archive.read(manifest.config, MAX_CONFIG), manifest.config.digest)
     check_platform(document.platform, platform, digest)
     _fetch_blobs(job, manifest.layers, ref.tagged)
@@ -112,7 +113,10 @@ def _fetch_blobs(job: _Job, blobs: Sequence[Descriptor], label: str) -> None:
     wanted = list({blob.digest: blob for blob in blobs if not job.has(blob.digest)}.values())
     if not wanted:
         return
-    with job.progress.meter(f"fetching {label}", sum(blob.size for blob in wanted)) as total:
+    size = sum(blob.size for blob in wanted)
+    layers = f"{len(wanted)} layer{'' if len(wanted) == 1 else 's'}"
+    job.progress.note(f"fetching {label}: {layers}, {show_size(size)}")
+    with job.progress.meter(f"fetching {label}", size) as total:
         _in_threads(job, wanted, total)
 
 
@@ -165,7 +169,11 @@ def _fetch_blob(job: _Job, blob: Descriptor, meters: Sequence[Meter]) -> None:
             return
         resumed = partial.size > 0
         _advance(meters, partial.size)
-        _receive(job, blob, partial, meters)
+        try:
+            _receive(job, blob, partial, meters)
+        except OtherBytes:
+            partial.restart()  # what came before may be theirs, too
+            raise
         if partial.finish():
             return
         partial.restart()

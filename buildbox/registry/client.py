@@ -95,7 +95,10 @@ class Registry:
         try:
             found = parse_manifest(data, media_type)
         except ValueError as error:
-            raise ImageError(f"what {self.host} has as {what} is not an image: {error}") from None
+            raise ImageError(
+                f"what {self.host} has as {what} is not an image: {error}",
+                "Check the name: something else than a registry may answer there.",
+            ) from None
         return Fetched(data, found.media_type, digest)
 
     def resolve(self, repository: str, tag: str) -> Digest:
@@ -105,7 +108,8 @@ class Registry:
     def blob(self, repository: str, blob: Descriptor, offset: int = 0) -> Iterator[bytes]:
         """The bytes of a blob from `offset` on, never more than its size says. They are not hashed here.
 
-        Raises Dropped where the connection breaks or the body ends early, OtherBytes where it is too long.
+        Raises Dropped where the connection breaks or the body ends early, OtherBytes where it is too long or
+        the registry says that the whole blob is too short.
         """
         what = f"blob {blob.digest} in {repository}"
         asked = {"Range": f"bytes={offset}-"} if offset else {}
@@ -116,6 +120,12 @@ class Registry:
         if start > offset:
             response.close()
             raise Dropped(f"{self.host} sends {what} from byte {start} on instead of {offset}")
+        whole = _whole_size(response)
+        if whole is not None and whole < blob.size:  # no connection will ever bring the rest
+            response.close()
+            raise other_bytes(
+                self.host, blob.digest, f"there are {whole} instead of the {blob.size} of its size"
+            )
         skip, left = offset - start, blob.size - offset
         try:
             for chunk in self._web.body(response):
@@ -202,6 +212,15 @@ def _first_byte(response: requests.Response) -> int:
         return 0
     start = response.headers.get("Content-Range", "").removeprefix("bytes").strip().partition("-")[0]
     return int(start) if start.isdigit() else 0
+
+
+def _whole_size(response: requests.Response) -> int | None:
+    """Bytes that the blob has according to the registry (RFC 9110, sections 8.6 and 14.4), if it says so."""
+    if response.status_code == 206:
+        size = response.headers.get("Content-Range", "").partition("/")[2].strip()
+    else:
+        size = response.headers.get("Content-Length", "").strip()
+    return int(size) if size.isascii() and size.isdigit() else None
 
 
 def _without_port(name: str) -> str:

@@ -234,7 +234,10 @@ def _cause(error: BaseException) -> BaseException:
 
 def _in_words(error: BaseException) -> str:
     cause = _cause(error)
-    text = str(cause.args[-1] if cause.args else cause) or type(cause).__name__
+    last = cause.args[-1] if cause.args else cause
+    if isinstance(last, http.client.IncompleteRead):
+        return "it ended too early"
+    text = str(last) or type(cause).__name__
     return _PLACE.sub("", text)
 
 

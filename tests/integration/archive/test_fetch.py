@@ -66,7 +66,7 @@ def test_an_image_of_a_real_registry(archive: Archive, real_registry: RealRegist
     total = sum(len(IMAGE.blobs[layer]) for layer in LAYERS)
     assert ("fetching " + ref.tagged, total) in [(label, meter.total) for label, meter in seen.meters]
     assert all(meter.done == meter.total for _, meter in seen.meters)
-    assert len([label for label, _ in seen.meters if label.startswith("layer ")]) == 5 + 1
+    assert len([label for label, _ in seen.meters if label.startswith("layer ")]) == 5
 
 
 def test_only_the_wanted_platform_is_fetched(archive: Archive, real_registry: RealRegistry) -> None:
@@ -179,6 +179,15 @@ def test_other_bytes_in_a_layer_are_refused_and_not_kept(archive: Archive, fault
     assert not (archive.path / "partial" / LAYERS[2].hex).exists()
     assert archive.refs() == ()
     assert find_image(archive, IMAGE.digest, AMD64) is None
+    assert_sound(archive.path)
+
+
+def test_nothing_is_kept_of_a_layer_that_is_too_long(archive: Archive, faulty: FaultyRegistry) -> None:
+    layer = IMAGE.blobs[LAYERS[4]]
+    faulty.image = MadeImage(IMAGE.top, IMAGE.manifests, {**IMAGE.blobs, LAYERS[4]: layer + b"more"})
+    with pytest.raises(OtherBytes, match="there are more than"):
+        run(archive, faulty)
+    assert not (archive.path / "partial" / LAYERS[4].hex).exists()
     assert_sound(archive.path)
 
 

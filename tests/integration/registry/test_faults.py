@@ -156,14 +156,25 @@ def send(body: bytes, length: int, code: int = 200, **headers: str) -> Rule:
     return answer
 
 
-@pytest.mark.parametrize("length", [len(DATA), 5000, 10 * len(DATA)])
+@pytest.mark.parametrize("length", [len(DATA), 10 * len(DATA)])
 def test_a_blob_that_ends_early_is_a_drop(faulty: FaultyRegistry, length: int) -> None:
     faulty.rules = [only("/blobs/", send(DATA[:5000], length))]
     got = b""
-    with pytest.raises(Dropped):
+    with pytest.raises(Dropped, match="it ended too early"):
         for chunk in ask(faulty).blob("x", BLOB):
             got += chunk
     assert DATA.startswith(got)
+
+
+def test_a_blob_that_is_too_short_by_the_registrys_own_word_is_refused_at_once(
+    faulty: FaultyRegistry,
+) -> None:
+    faulty.rules = [only("/blobs/", send(DATA[:5000], 5000))]
+    with pytest.raises(OtherBytes, match=f"there are 5000 instead of the {len(DATA)}"):
+        list(ask(faulty).blob("x", BLOB))
+    faulty.rules = [only("/blobs/", send(DATA[3000:5000], 2000, 206, Content_Range="bytes 3000-4999/5000"))]
+    with pytest.raises(OtherBytes, match=f"there are 5000 instead of the {len(DATA)}"):
+        list(ask(faulty).blob("x", BLOB, 3000))
 
 
 def test_a_blob_that_is_too_long_is_refused(faulty: FaultyRegistry) -> None:
