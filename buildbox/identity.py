@@ -35,5 +35,5 @@ def gitconfig(image: str) -> str:
 
 
 def _with_first(own: str, image: str) -> str:
-    others = [line for line in image.splitlines() if line and not line.startswith(f"{NAME}:")]
+    others = [line for line in image.split("\n") if line and not line.startswith(f"{NAME}:")]
     return "\n".join([own, *others]) + "\n"

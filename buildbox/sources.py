@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from buildbox import identity
@@ -86,13 +87,14 @@ def identity_binds(
 
 def kept_file(data: Path, text: str) -> Path:
     """A file of buildbox's own with this content, named by its hash. Raises ArchiveError."""
-    path = data / "files" / Digest.of(text.encode(errors="surrogateescape")).hex
+    content = text.encode(errors="surrogateescape")
+    path = data / "files" / Digest.of(content).hex
     try:
-        if path.read_text(errors="surrogateescape") == text:
+        if path.read_bytes() == content:
             return path
     except OSError:
         pass
-    _write(path, text)
+    _write(path, content)
     return path
 
 
@@ -121,25 +123,26 @@ def _image_files(engine: Engine, image: ArchivedImage, image_id: str, data: Path
     container = engine.create(probe)
     try:
         texts = {
-            name: (engine.read_file(container, f"/etc/{name}") or b"").decode(errors="replace")
+            name: (engine.read_file(container, f"/etc/{name}") or b"").decode(errors="surrogateescape")
             for name in ("passwd", "group", "gitconfig")
         }
     finally:
         engine.remove(container)
-    _write(path, json.dumps(texts))
+    _write(path, json.dumps(texts).encode())
     return ImageFiles(**texts)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, content: bytes) -> None:
     """Writes a small file, at once whole, readable by the users that tasks run as."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # a git configuration may hold secrets
-        beside.write_text(text, errors="surrogateescape")
+        beside.write_bytes(content)
         beside.chmod(0o644)
         beside.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
         raise ArchiveError(
             f"{path} can't be written: {error.strerror}",
             "buildbox keeps files of its own there; BUILDBOX_HOME names another folder.",

@@ -44,7 +44,7 @@ ONLY = {  # package -> the files that may import it, anywhere in them
 }
 
 SURROUNDINGS = {  # what only the floors that face the caller may ask the process for
-    "os": {"environ", "environb", "getenv", "getcwd", "getcwdb"},
+    "os": {"environ", "environb", "getenv", "getcwd", "getcwdb", "getuid", "getgid", "geteuid", "getegid"},
     "Path": {"cwd", "home"},
     "time": {"time", "time_ns"},
     "sys": {"argv", "stdin", "stdout", "stderr"},
