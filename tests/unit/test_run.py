@@ -1,0 +1,169 @@
+"""From a step to its outcome, with an archive of real bytes and processes for containers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from buildbox.archive.layout import Archive
+from buildbox.config.user import Allowance
+from buildbox.container import RUN_LABEL, ContainerSpec
+from buildbox.errors import ImageError, NotAllowed
+from buildbox.execute import Outcome, Streams
+from buildbox.leases import lease
+from buildbox.progress import Silent
+from buildbox.reference import ImageRef
+from buildbox.registry.client import Registry
+from buildbox.run import Session, run_step, sweep_dead, vet
+from buildbox.tasks.plan import Step, plan_tasks
+from tests.support.executing import Collected
+from tests.support.fake_engine import FakeEngine
+from tests.support.images import MadeImage, Settings, make_image
+from tests.support.values import config, host, task, toolchain
+
+IMAGE = make_image(
+    {"etc/passwd": b"root:x:0:0:root:/root:/bin/sh\n"}, settings=Settings(env=("FROM=image", "ODD"))
+)
+REF = ImageRef.parse(f"registry.example.com/tools:1@{IMAGE.digest}")
+
+
+def no_registry(name: str) -> Registry:
+    raise AssertionError(f"{name} was asked")
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    """A session whose archive has IMAGE and whose engine has nothing yet."""
+    root = tmp_path / "project"
+    root.mkdir()
+    archive = Archive.open(tmp_path / "data/archive")
+    IMAGE.put_into(archive)
+    return Session(
+        host=host(tmp_path, {"LEVEL": "caller", "EMPTY": ""}),
+        root=root,
+        allowance=Allowance(),
+        engine=FakeEngine(),
+        sockets=(),
+        rootless=False,
+        archive=archive,
+        run="0123456789ab",
+        offline=False,
+        registry_for=no_registry,
+        recipe_for=lambda ref: None,
+        progress=Silent(),
+    )
+
+
+def step(image: ImageRef = REF, args: Sequence[str] = (), **of_the_task: Any) -> Step:
+    chosen = config(task("test", **of_the_task), toolchains=(toolchain(image=image),))
+    return plan_tasks(chosen, ["test"], args)[0]
+
+
+def run(session: Session, step: Step) -> tuple[Outcome, Collected]:
+    output = Collected()
+    return run_step(session, step, Streams(output, None, None), say=print), output
+
+
+def fake(session: Session) -> FakeEngine:
+    assert isinstance(session.engine, FakeEngine)
+    return session.engine
+
+
+def task_spec(session: Session) -> ContainerSpec:
+    return fake(session).made[-1]
+
+
+def test_a_step_runs_in_the_project(session: Session) -> None:
+    (session.root / "here").write_text("found\n")
+    outcome, output = run(session, step(run='cat here; echo "$1"; exit 3', args=["x y"]))
+    assert outcome.status == 3
+    assert output.data[1] == b"found\nx y\n"
+    assert fake(session).left == []
+
+
+def test_the_image_is_loaded_once_from_the_archive(session: Session) -> None:
+    loads: list[int] = []
+
+    class Counting(FakeEngine):
+        def load(self, tar: Any) -> None:
+            loads.append(1)
+            super().load(tar)
+
+    session = replace(session, engine=Counting())
+    for _ in range(2):
+        assert run(session, step(run="true"))[0].status == 0
+    assert loads == [1]
+    assert task_spec(session).image in fake(session).images
+
+
+def test_an_image_that_went_away_between_two_steps_is_loaded_again(session: Session) -> None:
+    assert run(session, step(run="true"))[0].status == 0
+    fake(session).images.clear()
+    assert run(session, step(run="true"))[0].status == 0
+
+
+def test_an_image_that_is_nowhere_starts_nothing(session: Session) -> None:
+    other: MadeImage = make_image({"other": b""})
+    ref = ImageRef.parse(f"registry.example.com/tools:1@{other.digest}")
+    with pytest.raises(ImageError) as caught:
+        run(replace(session, offline=True), step(ref, run="true"))
+    assert "--offline" in caught.value.reason + caught.value.hint
+    assert fake(session).made == []
+
+
+def test_an_unpinned_image_never_runs(session: Session) -> None:
+    unpinned = step(ImageRef.parse("registry.example.com/tools:1"), run="true")
+    with pytest.raises(ImageError, match="not pinned"):
+        vet(session, [unpinned])
+    with pytest.raises(ImageError, match="not pinned"):
+        run(session, unpinned)
+    assert fake(session).made == []
+
+
+def test_what_is_not_allowed_is_refused_before_anything_starts(session: Session) -> None:
+    with pytest.raises(NotAllowed):
+        vet(session, [step(run="true"), step(run="true", network="host")])
+    assert fake(session).made == []
+
+
+def test_the_environment_is_the_images_and_what_is_passed(session: Session) -> None:
+    run(session, step(run="true", pass_env=("LEVEL", "EMPTY", "UNSET")))
+    env = dict(task_spec(session).env)
+    assert (env["FROM"], env["LEVEL"], env["EMPTY"]) == ("image", "caller", "")
+    assert not {"UNSET", "ODD"} & set(env)
+
+
+@pytest.mark.parametrize(
+    ("user", "rootless", "expected"),
+    [
+        ("caller", False, "1234:2345"),
+        ("root", False, "0:0"),
+        ("77:88", False, "77:88"),
+        ("caller", True, "0:0"),
+        ("77:88", True, "0:0"),
+    ],
+)
+def test_users(session: Session, user: str, rootless: bool, expected: str) -> None:
+    run(replace(session, rootless=rootless), step(run="true", user=user))
+    assert task_spec(session).user == expected
+
+
+def test_only_what_dead_runs_left_is_swept(session: Session, tmp_path: Path) -> None:
+    engine, runs = fake(session), tmp_path / "runs"
+    engine.images["sha256:x"] = {}
+
+    def container(run: str) -> str:
+        return engine.create(ContainerSpec("sha256:x", ("true",), (), "/", "0:0", labels=((RUN_LABEL, run),)))
+
+    with lease(runs, engine.address) as alive:
+        (runs / "dead00000000").write_text(engine.address)
+        (runs / "other0000000").write_text("unix:///other.sock")
+        kept = [container(alive), container("other0000000"), container("unknown00000")]
+        container("dead00000000")
+        container("dead00000000")
+        assert sweep_dead(engine, runs, session.host.now) == 2
+        assert engine.left == kept
