@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from buildbox.errors import ArchiveError
+from buildbox.errors import ArchiveError, BuildboxError, EngineError
 
 _SETTLED = 60.0  # seconds after which an engine surely finished what a dead run had asked of it
 
@@ -21,20 +21,26 @@ _SETTLED = 60.0  # seconds after which an engine surely finished what a dead run
 def lease(folder: Path, address: str) -> Iterator[str]:
     """A new run's id, alive for as long as the context. `address` is the engine that it uses.
 
-    After a fault the file stays: something may be left in the engine, which the next sweep removes.
+    After a fault of the engine, or one that nobody expected, the file stays: something may be left in the
+    engine, which the next sweep removes. Raises ArchiveError.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         run, descriptor = _new(folder)
-        os.write(descriptor, address.encode())
     except OSError as error:
-        raise ArchiveError(
-            f"{folder} can't be written: {error.strerror}",
-            "buildbox keeps note of its running containers there; BUILDBOX_HOME names another folder.",
-        ) from None
+        raise _unwritable(folder, error) from None
+    path = folder / run
     try:
+        try:
+            os.write(descriptor, address.encode())
+        except OSError as error:
+            raise _unwritable(folder, error) from None
         yield run
-        (folder / run).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+    except BuildboxError as error:
+        if not isinstance(error, EngineError):
+            path.unlink(missing_ok=True)
+        raise
     finally:
         os.close(descriptor)
 
@@ -68,6 +74,14 @@ def sweep(folder: Path, address: str, now: float, remove: Callable[[str], None])
         finally:
             os.close(descriptor)
     return dead
+
+
+def _unwritable(folder: Path, error: OSError) -> ArchiveError:
+    return ArchiveError(
+        f"{folder} can't be written: {error.strerror}",
+        "buildbox keeps note of its running containers there. Make it writable, or free some space;"
+        " BUILDBOX_HOME names another folder.",
+    )
 
 
 def _new(folder: Path) -> tuple[str, int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from buildbox.errors import ArchiveError, EngineError
+from buildbox.errors import ArchiveError, EngineError, UsageError
 from buildbox.leases import lease, sweep
 
 HERE = "unix:///var/run/docker.sock"
@@ -106,6 +106,12 @@ def test_a_run_that_failed_is_swept_for_what_it_could_not_remove(tmp_path: Path)
     with pytest.raises(EngineError), lease(tmp_path, HERE) as run:
         raise EngineError("the engine went away")
     assert swept(tmp_path) == [run]
+
+
+def test_a_run_that_was_refused_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UsageError), lease(tmp_path, HERE):
+        raise UsageError("not allowed")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_killed_before_it_could_say_its_engine_is_swept_everywhere(tmp_path: Path) -> None:
