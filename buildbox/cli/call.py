@@ -14,7 +14,7 @@ from buildbox.config.model import FILE_NAME, Config
 from buildbox.config.user import Allowance, load_user
 from buildbox.console import Console
 from buildbox.engine.find import Address, cannot_reach, engine_sockets, find_address
-from buildbox.errors import EngineError
+from buildbox.errors import EngineError, ImageError
 from buildbox.host import Host
 from buildbox.project import find_root
 from buildbox.reference import ImageRef
@@ -72,7 +72,9 @@ class Call:
             raise cannot_reach(self.host, address, error.reason) from None
 
     def registry(self, host: str) -> Registry:
-        """The registry at `host`, with the caller's credentials for it."""
+        """The registry at `host`, with the caller's credentials for it. Raises ImageError when offline."""
+        if self.offline:
+            raise ImageError(f"{host} is not asked (--offline)", "Leave --offline out to ask it.")
         from buildbox.registry.client import Registry
         from buildbox.registry.credentials import DockerLogins
 

@@ -24,7 +24,7 @@ def pin(
     """Ask the registry for the digests of unpinned tags, and write them into .buildbox.toml.
 
     The file keeps its comments and layout. An image that is pinned already stays as it is.
-    With --json: {"changes": [{"toolchain", "old", "new", "source"}]}.
+    With --json: {"changes": [{"toolchain", "old", "new", "source"}]}, which --check leaves empty.
 
     Examples:
 
@@ -41,7 +41,10 @@ def pin(
     config = call.project().config
     if check:
         check_pins(config)
-        call.console.say("every image is pinned")
+        if call.console.json:
+            call.console.document({"changes": []})
+        else:
+            call.console.say("every image is pinned")
         return
     changes = resolve_pins(config, toolchains or (), call.registry, call.archive())
     new = {change.toolchain: change.new for change in changes if change.changed}
