@@ -34,7 +34,14 @@ def find_root(start: Path, explicit: Path | None, home: Path | None = None) -> P
     given = start if explicit is None else start / explicit
     folder = Path(os.path.realpath(given))
     if not folder.is_dir():
-        raise UsageError(f"there is no folder {given}")
+        if os.path.lexists(folder):
+            raise UsageError(f"{given} is not a folder", "-C takes the project's folder.")
+        hint = (
+            "It was removed under you: change to another."
+            if explicit is None
+            else "-C takes the project's folder."
+        )
+        raise UsageError(f"there is no folder {given}", hint)
     home = home and Path(os.path.realpath(home))
     last = folder
     for place in (folder, *folder.parents):

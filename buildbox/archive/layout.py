@@ -110,7 +110,7 @@ class Archive:
             archive._create()
             return archive
         except OSError as error:
-            raise ArchiveError(f"the archive can't be read: {path}: {error.strerror}") from error
+            raise _unreadable(path, error) from error
         if text != LAYOUT:
             _check_layout(text, path)
         return archive
@@ -236,7 +236,9 @@ class Archive:
                 index = json.loads(file.read(_MAX_INDEX))
         except FileNotFoundError:
             return _empty_index()
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        except ValueError as error:
             raise self._bad_index(str(error)) from error
         if not isinstance(index, dict) or not isinstance(index.get("manifests"), list):
             raise self._bad_index("it is not an image index")
@@ -259,7 +261,7 @@ class Archive:
         except FileNotFoundError:
             raise BlobMissing(digest, path) from None
         except OSError as error:
-            raise ArchiveError(f"the archive can't be read: {path}: {error.strerror}") from error
+            raise _unreadable(path, error) from error
         try:
             yield file
         except OSError as error:  # of the block's reads: the disk is failing, or the name is a folder
@@ -276,6 +278,14 @@ class Archive:
             if not (self.path / "index.json").exists():
                 files.put(canonical(_empty_index()), self.path / "index.json", self.path / "ingest")
             files.put(LAYOUT, self.path / "oci-layout", self.path / "ingest")
+
+
+def _unreadable(path: Path, error: OSError) -> ArchiveError:
+    if isinstance(error, PermissionError):
+        hint = "Make it readable for you, or name another place with BUILDBOX_HOME."
+    else:
+        hint = "Check that the disk is there and healthy, or name another place with BUILDBOX_HOME."
+    return ArchiveError(f"the archive can't be read: {path}: {error.strerror}", hint)
 
 
 def _read(file: int, limit: int) -> bytes:

@@ -26,6 +26,11 @@ def load(path: Path) -> Config:
     try:
         text = read_text(inside(path))
     except FileNotFoundError:
+        if path.is_symlink():
+            raise ConfigError(
+                f"{path} is a link to {path.readlink()}, which doesn't exist",
+                "Put the file itself there, or remove the link.",
+            ) from None
         raise ConfigError(f"{path} doesn't exist", _INIT) from None
     return parse(text, path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -31,21 +32,32 @@ def read_text(path: Path) -> str:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with open(handle, "rb") as file:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise ConfigError(f"{path} is not a regular file")
+                raise ConfigError(f"{path} is not a regular file", "Put a plain text file there.")
             data = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         raise
+    except NotADirectoryError as error:  # a file stands where one of its folders should
+        raise FileNotFoundError(*error.args) from None
     except IsADirectoryError:
         raise ConfigError(f"{path} is a folder, not a file", "Rename the folder, or remove it.") from None
     except OSError as error:
-        raise ConfigError(f"{path} can't be read: {error.strerror}") from None
+        raise ConfigError(f"{path} can't be read: {error.strerror}", _how_to_read(error)) from None
     if len(data) > MOST_BYTES:
-        raise ConfigError(f"{path} is larger than {MOST_BYTES >> 20} MiB, too large for a configuration")
+        raise ConfigError(
+            f"{path} is larger than {MOST_BYTES >> 20} MiB, too large for a configuration",
+            "Look whether it is the right file; scripts of that size belong into files of their own.",
+        )
     try:
         return data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise broken(path.name, [(line, "not UTF-8 text")], f"Save {path} as UTF-8.", path) from None
+
+
+def _how_to_read(error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "Make it, and the folders that it is in, readable for you."
+    return "Put a plain text file there." if error.errno == errno.ELOOP else "Check the disk that it is on."
 
 
 def parse_toml(text: str, path: Path, shown: str) -> dict[str, Any]:
@@ -100,4 +112,6 @@ def _syntax_error(message: str, text: str) -> tuple[str, str]:
     message = re.sub(r" \(at (?:line \d+, column \d+|end of document)\)$", "", message)
     if message == "Cannot overwrite a value":
         message = "a key is given twice"
+    if message == "Illegal character '\\n'":
+        message = "a string has no closing quote on its line"
     return message, place

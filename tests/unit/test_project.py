@@ -67,11 +67,18 @@ def test_a_config_that_can_not_be_read_is_found_all_the_same(tmp_path: Path) -> 
     assert find_root(tmp_path / "b", None) == tmp_path / "b"
 
 
-@pytest.mark.parametrize("explicit", ["gone", "file"])
-def test_a_folder_that_is_none(explicit: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("explicit", "says"), [("gone", "there is no folder"), ("file", "is not a folder")])
+def test_a_folder_that_is_none(explicit: str, says: str, tmp_path: Path) -> None:
     make(tmp_path, ".buildbox.toml", "file")
-    with pytest.raises(UsageError, match="there is no folder"):
+    with pytest.raises(UsageError, match=says) as caught:
         find_root(tmp_path, Path(explicit))
+    assert "-C" in caught.value.hint
+
+
+def test_a_current_folder_that_was_removed(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no folder") as caught:
+        find_root(tmp_path / "gone", None)
+    assert "change to another" in caught.value.hint
 
 
 def test_no_repository(tmp_path: Path) -> None:

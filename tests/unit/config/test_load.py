@@ -364,6 +364,11 @@ def test_broken_toml_has_one_problem_with_line_and_column(text: str, place: str)
     assert "at line" not in problem
 
 
+def test_a_string_without_an_end_is_called_that() -> None:
+    [problem] = problems(ONE + '[tasks.t]\nrun = "echo\n')
+    assert problem.endswith("not valid TOML: a string has no closing quote on its line")
+
+
 def test_toml_that_no_parser_likes() -> None:
     for text in ("a = " + "[" * 100_000, "a = " + "1" * 10_000):
         with pytest.raises(ConfigError):
@@ -412,6 +417,10 @@ def _outside(path: Path) -> None:
     path.symlink_to("../other.toml")
 
 
+def _dangling(path: Path) -> None:
+    path.symlink_to("gone.toml")
+
+
 def _loop(path: Path) -> None:
     path.symlink_to(path.name)
 
@@ -433,6 +442,7 @@ def _huge(path: Path) -> None:
         (_device, "leads out of the project"),
         (_outside, "leads out of the project"),
         (_loop, "can't be read"),
+        (_dangling, "is a link to gone.toml, which doesn't exist"),
         (_latin, "has 1 problem"),
         (_huge, "larger than 1 MiB"),
     ],
@@ -443,6 +453,7 @@ def test_files_that_are_none(make: Callable[[Path], None], message: str, tmp_pat
     make(path)
     with pytest.raises(ConfigError, match=message) as caught:
         load(path)
+    assert caught.value.hint
     if make is _latin:
         assert caught.value.problems == (".buildbox.toml:2: not UTF-8 text",)
 

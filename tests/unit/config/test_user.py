@@ -11,6 +11,8 @@ from buildbox.errors import ConfigError, UsageError
 def test_without_a_file_nothing_is_allowed(tmp_path: Path) -> None:
     user = load_user(tmp_path / "none" / "config.toml", tmp_path)
     assert user.allowance(tmp_path) == Allowance()
+    (tmp_path / "file").touch()
+    assert load_user(tmp_path / "file" / "config.toml", tmp_path).allowance(tmp_path) == Allowance()
 
 
 def test_every_key_is_read(tmp_path: Path) -> None:
