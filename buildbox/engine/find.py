@@ -8,6 +8,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from buildbox.errors import EngineError, UsageError
 from buildbox.host import Host
@@ -106,12 +107,22 @@ def _checked(url: str, origin: str) -> str:
     if url.startswith("/"):
         return f"unix://{url}"
     scheme, separator, rest = url.partition("://")
-    if not separator or scheme not in ("unix", "tcp", "http", "https", "ssh", "npipe") or not rest:
+    known = separator and rest and scheme in ("unix", "tcp", "http", "https", "ssh", "npipe")
+    if not known or (scheme not in ("unix", "npipe") and not _has_place(url)):
         raise UsageError(
             f"{origin}: {url!r} is not an engine's address",
             "Write unix:///path/to/socket, tcp://host:port or ssh://user@host.",
         )
     return url
+
+
+def _has_place(url: str) -> bool:
+    """Whether a host is named, and its port, if there is one, is one."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _tls_of(env: Mapping[str, str]) -> tuple[Path | None, bool]:

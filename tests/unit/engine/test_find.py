@@ -166,13 +166,20 @@ def test_tls_of_the_environment(home: Path) -> None:
         ("unix:///run/x.sock", "unix:///run/x.sock"),
         ("tcp://host:2375", "tcp://host:2375"),
         ("ssh://me@host", "ssh://me@host"),
+        ("tcp://[::1]:2375", "tcp://[::1]:2375"),
     ],
 )
 def test_addresses(home: Path, given: str, url: str) -> None:
     assert find_address(host(home), given).url == url
 
 
-@pytest.mark.parametrize("given", ["docker", "unix://", "ftp://host", "host:2375", "://", "-H"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("docker", "unix://", "ftp://host", "host:2375", "://", "-H"),
+        *("tcp://", "tcp://:2375", "tcp://host:port", "tcp://host:99999", "ssh://me@", "tcp://[::1"),
+    ],
+)
 def test_what_is_no_address(home: Path, given: str) -> None:
     with pytest.raises(UsageError, match="is not an engine's address") as caught:
         find_address(host(home), given)
