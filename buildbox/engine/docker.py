@@ -39,7 +39,7 @@ def connect(address: Address) -> DockerEngine:
             base_url=address.url, version="auto", timeout=_QUICK, tls=_tls(address), use_ssh_client=True
         )
     except (docker.errors.DockerException, *_GONE) as error:
-        raise EngineError(str(error)) from None
+        raise EngineError(in_words(error)) from None
     return DockerEngine(api, address.url)
 
 
@@ -254,13 +254,42 @@ def _faults(doing: str) -> Iterator[None]:
         yield
     except docker.errors.APIError as error:
         status = error.response.status_code if error.response is not None else 0
+        said = str(error.explanation or error)
+        network = missing_network(said)
+        if network:
+            raise EngineError(
+                f"the engine has no network {network!r}, which the task is to run in",
+                f"Create it: docker network create {network}\n"
+                "or correct the task's `network`; `docker network ls` tells what there is.",
+            ) from None
         kind = {404: _NotFound, 409: _Conflict}.get(status, EngineError)
-        raise kind(f"the engine couldn't {doing}: {error.explanation or error}") from None
+        raise kind(f"the engine couldn't {doing}: {said}", "`buildbox doctor` checks the engine.") from None
     except (docker.errors.DockerException, *_GONE) as error:
         raise EngineError(
             f"the engine went away while it was asked to {doing} ({type(error).__name__})",
             "Look at the engine's log; `buildbox doctor` checks it.",
         ) from None
+
+
+def missing_network(said: str) -> str | None:
+    """The network that an engine, by its words, doesn't have (Docker's and Podman's)."""
+    match = re.search(r"network (?:with name or ID )?(\S+?):? (?:network )?not found", said)
+    return match[1] if match else None
+
+
+def in_words(error: BaseException) -> str:
+    """What was at the bottom of `error`: the SDK's own text wraps it three times."""
+    seen = error
+    while True:
+        inner = (getattr(seen, "reason", None), *seen.args[:1], seen.__cause__, seen.__context__)
+        below = next((error for error in inner if isinstance(error, _GONE)), None)
+        if below is None or (isinstance(seen, OSError) and seen.strerror):
+            break
+        seen = below
+    if isinstance(seen, requests.exceptions.InvalidJSONError):
+        return "what answers there is not a container engine"
+    text = seen.strerror if isinstance(seen, OSError) and seen.strerror else str(seen)
+    return text or type(seen).__name__
 
 
 def _seconds(text: str) -> float | None:

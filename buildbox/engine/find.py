@@ -100,7 +100,10 @@ def cannot_reach(host: Host, address: Address, problem: str) -> EngineError:
         others = [other for other in usual_sockets(host) if other != path and _is_socket(other)]
         hint = f"There is one at unix://{others[0]}." if others else how_to_get_one(host)
         return EngineError(f"{where} can't be reached: {problem}", hint)
-    return EngineError(f"{where} can't be reached: {problem}", "Check the address, and that the engine runs.")
+    return EngineError(
+        f"{where} can't be reached: {problem}",
+        "Check the address, the TLS settings, and that the engine runs.",
+    )
 
 
 def _checked(url: str, origin: str) -> str:
