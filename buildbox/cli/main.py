@@ -77,7 +77,10 @@ def run_line(argv: Sequence[str]) -> int:
     console = _console(host, options)
     try:
         result = _app(_needed(words))(
-            args=[*options, *words], prog_name="buildbox", standalone_mode=False, obj=(host, console, args)
+            args=[*options, *(words or ["--help"])],
+            prog_name="buildbox",
+            standalone_mode=False,
+            obj=(host, console, args),
         )
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
