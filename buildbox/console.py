@@ -7,6 +7,7 @@ import os
 import select
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -53,7 +54,7 @@ class Console:
         for problem in error.problems if isinstance(error, ConfigError) else ():
             _to_stderr(f"  {problem}\n")
         for line in error.hint.splitlines():
-            _to_stderr(f"  {line}\n")
+            _to_stderr(f"  {line}".rstrip() + "\n")
 
     def document(self, value: Any) -> None:
         """The one JSON document of a command with --json, on stdout."""
@@ -90,12 +91,15 @@ class Console:
 
     @contextmanager
     def meter(self, label: str, total: int | None) -> Iterator[Meter]:
-        """A bar with bytes and speed on a terminal, one line at the end elsewhere."""
+        """A bar with bytes and speed on a terminal; elsewhere one line at the end, with the speed if it
+        took a second."""
         if self.quiet or not self.live:
-            counter = _Counter()
+            counter, begun = _Counter(), time.monotonic()
             yield counter
             if not self.quiet:
-                self._message(f"{label}: {show_size(counter.done)}")
+                seconds = time.monotonic() - begun
+                speed = f", {show_size(int(counter.done / seconds))}/s" if seconds >= 1 else ""
+                self._message(f"{label}: {show_size(counter.done)}{speed}")
             return
         with self._bars.bar(label, total, self.color) as meter:
             yield meter

@@ -77,7 +77,7 @@ def run_line(argv: Sequence[str]) -> int:
     console = _console(host, options)
     try:
         result = _app(_needed(words))(
-            args=[*options, *(words or ["--help"])],
+            args=[*options, *(words or _nothing_named(options))],
             prog_name="buildbox",
             standalone_mode=False,
             obj=(host, console, args),
@@ -85,7 +85,9 @@ def run_line(argv: Sequence[str]) -> int:
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except typer.TyperException as error:
-        console.error(BuildboxError(error.format_message(), "See `buildbox --help`."))
+        from buildbox.cli.misuse import misuse
+
+        console.error(misuse(error.format_message(), options, words))
         return Exit.USAGE
     except BuildboxError as error:
         console.error(error)
@@ -106,6 +108,11 @@ def run_line(argv: Sequence[str]) -> int:
             return Exit.USAGE
         console.error(_bug(host, argv, error))
         return Exit.BUG
+
+
+def _nothing_named(options: Sequence[str]) -> Sequence[str]:
+    """Help for who names no verb; but where a value is missing, that is to be told."""
+    return () if options and options[-1] in _WITH_VALUE else ("--help",)
 
 
 def _needed(words: Sequence[str]) -> Sequence[str]:
@@ -156,7 +163,7 @@ def _globals(
 ) -> None:
     host, console, args = ctx.obj
     if color not in ("auto", "always", "never"):
-        raise typer.BadParameter(f"--color {color}: write auto, always or never")
+        raise UsageError(f"--color {color}: there is no such choice", "Write auto, always or never.")
     ctx.obj = Call(host, console, project, engine, offline, args)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -85,10 +86,10 @@ def test_messages_go_to_stderr_and_start_with_the_name(capfd: pytest.CaptureFixt
 
 
 def test_an_error_says_what_is_wrong_and_what_to_do(capfd: pytest.CaptureFixture[str]) -> None:
-    replace(PLAIN, quiet=True).error(UsageError("this is wrong", "Do this,\nand that."))
+    replace(PLAIN, quiet=True).error(UsageError("this is wrong", "Do this,\n\nand that."))
     PLAIN.error(ConfigError("2 problems", "See the docs.", ["a:1: x", "a:2: y"]))
     assert capfd.readouterr().err == (
-        "buildbox: this is wrong\n  Do this,\n  and that.\n"
+        "buildbox: this is wrong\n  Do this,\n\n  and that.\n"
         "buildbox: 2 problems\n  a:1: x\n  a:2: y\n  See the docs.\n"
     )
 
@@ -130,6 +131,15 @@ def test_progress_without_a_terminal_is_one_line_at_the_end(capfd: pytest.Captur
     with replace(PLAIN, quiet=True, live=True).meter("layer 1", None) as meter:
         meter.advance(1)
     assert capfd.readouterr() == ("", "")
+
+
+def test_progress_without_a_terminal_tells_the_speed_of_what_takes_long(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with PLAIN.meter("layer 1", 3_000_000) as meter:
+        meter.advance(3_000_000)
+        time.sleep(1.05)
+    assert re.fullmatch(r"buildbox: layer 1: 3\.0 MB, [12]\.\d MB/s\n", capfd.readouterr().err)
 
 
 def test_bars_of_work_that_runs_at_once_are_drawn_together(capfd: pytest.CaptureFixture[str]) -> None:
