@@ -185,7 +185,7 @@ def test_the_fast_path_imports_nothing_heavy(
     (tmp_path / ".buildbox.toml").write_text(PROJECT.format(digest="0" * 64))
     script = (
         "import sys; from buildbox.cli.main import run_line; status = run_line(sys.argv[1:]);"
-        "print(status, *{name.split('.')[0] for name in sys.modules}, file=sys.stderr)"
+        "print(int(status), *{name.split('.')[0] for name in sys.modules}, file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, *line.split()],
