@@ -37,7 +37,7 @@ def lease(folder: Path, address: str) -> Iterator[str]:
             raise _unwritable(folder, error) from None
         yield run
         path.unlink(missing_ok=True)
-    except BuildboxError as error:
+    except (BuildboxError, BrokenPipeError) as error:  # the latter: nobody reads our stdout any more
         if not isinstance(error, EngineError):
             path.unlink(missing_ok=True)
         raise

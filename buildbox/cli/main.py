@@ -98,7 +98,7 @@ def run_line(argv: Sequence[str]) -> int:
         if stopped.number == signal.SIGINT:
             console.say("interrupted")
         return 128 + stopped.number
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # the latter is what typer makes of the former
         return Exit.BROKEN_PIPE
     except typer.Exit as ending:
         return ending.exit_code

@@ -108,9 +108,10 @@ def test_a_run_that_failed_is_swept_for_what_it_could_not_remove(tmp_path: Path)
     assert swept(tmp_path) == [run]
 
 
-def test_a_run_that_was_refused_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(UsageError), lease(tmp_path, HERE):
-        raise UsageError("not allowed")
+@pytest.mark.parametrize("error", [UsageError("not allowed"), BrokenPipeError()])
+def test_a_run_that_was_refused_leaves_nothing(error: Exception, tmp_path: Path) -> None:
+    with pytest.raises(type(error)), lease(tmp_path, HERE):
+        raise error
     assert list(tmp_path.iterdir()) == []
 
 
