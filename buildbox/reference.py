@@ -36,6 +36,8 @@ class ImageRef:
     @classmethod
     def parse(cls, text: str) -> ImageRef:
         """The reference that `text` spells. Raises ValueError saying what is wrong with it."""
+        if "://" in text:
+            raise ValueError(f"{text!r}: an image is named without {text.partition('://')[0]}://")
         rest, at, digest_text = text.partition("@")
         digest = Digest.parse(digest_text) if at else None
         name, tag = _split_tag(rest)

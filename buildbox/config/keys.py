@@ -11,14 +11,15 @@ _ARGV_NOTE = "a script for the shell is written as run"
 MOUNT = Table(
     {"source": Text(values.source), "target": Text(values.target), "read-only": Flag()},
     required=("source", "target"),
+    note='e.g. { source = "data", target = "/data" }',
 )
 
 _SHARED: dict[str, Kind] = {  # what [defaults] and [tasks.NAME] have in common
     "toolchain": Text(values.name),
-    "env": MapOf(values.env_name, Text(values.argument)),
+    "env": MapOf(values.env_name, Text(values.argument), note='e.g. { LEVEL = "2" }'),
     "pass-env": ListOf(Text(values.env_name)),
     "workdir": Text(values.workdir),
-    "network": Text(values.network),
+    "network": Text(values.network, note='e.g. "none" or "bridge"'),
     "mounts": ListOf(MOUNT),
     "timeout": Text(values.duration, note='write it with its unit, e.g. "10m"'),
     "memory": Text(values.size, note='write it with its unit, e.g. "2g"'),

@@ -41,6 +41,7 @@ class MapOf(NamedTuple):
 
     name: Callable[[str], str]
     item: Kind
+    note: str = ""
 
 
 class Table(NamedTuple):
@@ -48,6 +49,7 @@ class Table(NamedTuple):
 
     keys: Mapping[str, Kind]
     required: tuple[str, ...] = ()
+    note: str = ""
 
 
 Kind = Union[Text, Number, Flag, ListOf, MapOf, Table]  # noqa: UP007 (evaluated on Python 3.10)

@@ -35,7 +35,7 @@ class Reading:
     def table(self, kind: Table, value: Any, path: KeyPath) -> dict[str, Any]:
         """The values of a table's known keys; what is wrong is noted and left out."""
         if not isinstance(value, dict):
-            self.refuse(path, _not_a("a table", value))
+            self.refuse(path, _not_a("a table", value, kind.note))
             return {}
         found = {}
         for key, item in value.items():
@@ -69,7 +69,7 @@ class Reading:
 
     def _map(self, kind: MapOf, value: Any, path: KeyPath) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise ValueError(_not_a("a table", value))
+            raise ValueError(_not_a("a table", value, kind.note))
         found = {}
         for name, item in value.items():
             try:
@@ -127,10 +127,9 @@ def _scalar(kind: Text | Number | Flag, value: Any) -> Any:
 
 def _unknown_key(key: str, value: Any, here: Table, root: Table) -> str:
     text = f"unknown key {show(key)}"
-    home = _home_of(key, root)
-    if home:
+    home, near = _home_of(key, root), did_you_mean(key, here.keys)
+    if home and not (near and isinstance(value, dict)):  # [toolchain.x] isn't a default's toolchain
         return f"{text}; it belongs {home}"
-    near = did_you_mean(key, here.keys)
     if near:
         return text + near
     if isinstance(value, dict) and not value.keys().isdisjoint(("run", "argv", "image")):

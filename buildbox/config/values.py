@@ -16,6 +16,7 @@ _LEAST_MEMORY = 6 << 20  # bytes; what the engines ask for at least
 _MOST_MEMORY = 1 << 60
 _MOST_SECONDS = 365 * 86400.0
 _MOST_PIDS = 1 << 22  # Linux's own limit (proc(5), pid_max)
+_LARGEST_ID = 2**31 - 1  # what engines take for a uid or gid
 _LONGEST_PATH = 4096  # characters; Linux's PATH_MAX is as many bytes
 _LONGEST_ARGUMENT = (128 << 10) - 1  # bytes; Linux's MAX_ARG_STRLEN without the NUL (execve(2))
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -165,8 +166,10 @@ def user(text: str) -> str:
     if text in ("caller", "root"):
         return text
     ids = _IDS.fullmatch(text)
-    if not ids or max(int(ids[1]), int(ids[2])) > 2**32 - 2:
-        raise ValueError(f'{show(text)} is not a user (caller, root, or numbers "uid:gid" up to 4294967294)')
+    if not ids or max(int(ids[1]), int(ids[2])) > _LARGEST_ID:
+        raise ValueError(
+            f'{show(text)} is not a user (caller, root, or numbers "uid:gid" up to {_LARGEST_ID})'
+        )
     return text
 
 

@@ -263,7 +263,10 @@ def _faults(doing: str) -> Iterator[None]:
                 "or correct the task's `network`; `docker network ls` tells what there is.",
             ) from None
         kind = {404: _NotFound, 409: _Conflict}.get(status, EngineError)
-        raise kind(f"the engine couldn't {doing}: {said}", "`buildbox doctor` checks the engine.") from None
+        hint = "`buildbox doctor` checks the engine."
+        if status == 400:  # it understood, and can't
+            hint = "Correct what is asked of the engine there: the task's limits, user or mounts."
+        raise kind(f"the engine couldn't {doing}: {said}", hint) from None
     except (docker.errors.DockerException, *_GONE) as error:
         raise EngineError(
             f"the engine went away while it was asked to {doing} ({type(error).__name__})",

@@ -30,11 +30,12 @@ def plan_tasks(config: Config, names: Sequence[str], args: Sequence[str] = ()) -
     Raises UsageError for a task that isn't there, and for `args` that can't reach a single task.
     """
     wanted = tuple(dict.fromkeys(names or config.default))
-    if not wanted:
+    if not wanted and not config.tasks:
         raise UsageError(
-            f"{config.path.name} names no default task",
-            "Name one: " + (", ".join(config.tasks) or "it has no tasks yet; see .buildbox.toml.example"),
+            f"{config.path.name} has no tasks yet", 'Add one: [tasks.NAME] with run = "COMMAND".'
         )
+    if not wanted:
+        raise UsageError(f"{config.path.name} names no default task", "Name one: " + ", ".join(config.tasks))
     for name in wanted:
         if name not in config.tasks:
             raise UsageError(f"there is no task {name!r}", nearest(name, config.tasks, "task"))

@@ -132,6 +132,11 @@ def test_64_hex_digits_are_a_fine_name_within_a_registry() -> None:
     assert ImageRef.parse(f"a.b/{HEX}").repository == HEX
 
 
+def test_an_address_is_no_name() -> None:
+    with pytest.raises(ValueError, match="an image is named without https://"):
+        ImageRef.parse("https://registry.example.com/tools:1")
+
+
 def test_the_fault_is_named() -> None:
     for text, words in (
         ("Debian", "lower-case"),

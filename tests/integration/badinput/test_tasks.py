@@ -39,6 +39,18 @@ def test_a_later_tasks_fault_stops_the_first(make_trial: MakeTrial) -> None:
     assert trial.engine.changes == []
 
 
+def test_more_than_the_engine_has(make_trial: MakeTrial) -> None:
+    trial = make_trial("cpus = 60000\n[tasks.warm]\nrun = 'true'\n")
+    trial.project.ok("run", "warm")
+    result = trial.project.run("run", "t")
+    assert (result.status, result.out) == (Exit.ENGINE, "")
+    first, what_to_do = result.err.splitlines()
+    assert first.startswith(
+        "buildbox: the engine couldn't create a container: Range of CPUs is from 0.01 to "
+    )
+    assert what_to_do == "  Correct what is asked of the engine there: the task's limits, user or mounts."
+
+
 def test_a_network_that_the_engine_lacks(make_trial: MakeTrial) -> None:
     """Only the engine knows, so the container is there already; it is removed."""
     trial = make_trial(f'network = "{NETWORK}"\n[tasks.warm]\nrun = "true"\n')

@@ -202,7 +202,9 @@ def test_what_makes_a_task_is_not_a_default(key: str) -> None:
         ("argv = ['x']", "3: tasks.t: has both run and argv; keep one"),
         ("env = { A = 1 }", '5: tasks.t.env.A: must be a string, not an integer; write "1"'),
         ("env = { A = true }", '5: tasks.t.env.A: must be a string, not a boolean; write "true"'),
-        ("env = []", "5: tasks.t.env: must be a table, not an array"),
+        ("env = []", '5: tasks.t.env: must be a table, not an array; e.g. { LEVEL = "2" }'),
+        ("network = false",
+         '5: tasks.t.network: must be a string, not a boolean; e.g. "none" or "bridge"'),
         ("pids = true", "5: tasks.t.pids: must be an integer, not a boolean"),
         ("pids = 1.0", "5: tasks.t.pids: must be an integer, not a float"),
         ("cpus = '2'", "5: tasks.t.cpus: must be a number, not a string"),
@@ -217,7 +219,8 @@ def test_what_makes_a_task_is_not_a_default(key: str) -> None:
         ("pass-env = ['A', 2]", '5: tasks.t.pass-env[1]: must be a string, not an integer; write "2"'),
         ("mounts = [{ target = '/x' }]", "5: tasks.t.mounts[0]: 'source' is missing"),
         ("mounts = { source = 'x' }", "5: tasks.t.mounts: must be an array, not a table"),
-        ("mounts = ['x:/x']", "5: tasks.t.mounts[0]: must be a table, not a string"),
+        ("mounts = ['x:/x']", 
+         '5: tasks.t.mounts[0]: must be a table, not a string; e.g. { source = "data", target = "/data" }'),
         ("mounts = [{source='x', target='/x', read-only=1}]",
          "5: tasks.t.mounts[0].read-only: must be true or false, not an integer"),
         ("[tasks]\nx = 1", "6: tasks.x: must be a table, not an integer"),
@@ -242,7 +245,7 @@ def test_wrong_types(text: str, problem: str) -> None:
         "cpus = 0", "cpus = -1", "cpus = nan", "cpus = inf", f"cpus = 0x{'f' * 5000}",
         "pids = 0", "pids = -1", "pids = 4194305", f"pids = 0x{'f' * 5000}",
         "user = ''", "user = 'build'", "user = '1000'", "user = '-1:0'", "user = '0x0:0'", "user = '+0:0'",
-        "user = '4294967295:0'", "user = '0:4294967295'", "user = '00:0'", "user = 'root:root'",
+        "user = '2147483648:0'", "user = '0:2147483648'", "user = '00:0'", "user = 'root:root'",
         "user = '\u0660:\u0660'",
         "rootfs = 'rw'", "rootfs = ''",
         "network = ''", "network = 'container:x'", "network = 'ns:/proc/1/ns/net'", "network = '--net'",
@@ -337,6 +340,16 @@ def test_another_version_is_refused_before_its_keys() -> None:
     assert problems("\nversion = 2\nnew = 1\n") == [
         "2: version: version 2 is not known to this buildbox; it knows version 1"
     ]
+
+
+def test_a_table_that_lacks_its_plural() -> None:
+    """`toolchain` is also a key of [defaults], but not a table there."""
+    assert problems("[toolchain.x]\nimage = 'a'\n" + ONE)[0] == (
+        "1: toolchain: unknown key 'toolchain'; did you mean 'toolchains'?"
+    )
+    assert problems("toolchain = 'x'\n" + ONE)[0] == (
+        "1: toolchain: unknown key 'toolchain'; it belongs in [defaults]"
+    )
 
 
 @pytest.mark.parametrize("version", ["'1'", "true", "1.0", "[]"])

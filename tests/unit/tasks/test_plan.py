@@ -102,7 +102,7 @@ def test_without_a_default_a_task_must_be_named() -> None:
     error = refusal()
     assert error.reason == ".buildbox.toml names no default task"
     assert "test, lint" in error.hint
-    with pytest.raises(UsageError, match="names no default"):
+    with pytest.raises(UsageError, match="has no tasks yet"):
         plan_tasks(config(), [])
 
 
