@@ -219,7 +219,7 @@ def test_what_makes_a_task_is_not_a_default(key: str) -> None:
         ("pass-env = ['A', 2]", '5: tasks.t.pass-env[1]: must be a string, not an integer; write "2"'),
         ("mounts = [{ target = '/x' }]", "5: tasks.t.mounts[0]: 'source' is missing"),
         ("mounts = { source = 'x' }", "5: tasks.t.mounts: must be an array, not a table"),
-        ("mounts = ['x:/x']", 
+        ("mounts = ['x:/x']",
          '5: tasks.t.mounts[0]: must be a table, not a string; e.g. { source = "data", target = "/data" }'),
         ("mounts = [{source='x', target='/x', read-only=1}]",
          "5: tasks.t.mounts[0].read-only: must be true or false, not an integer"),
