@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from docker.api.client import APIClient
 
 from buildbox.archive.layout import Archive
 from buildbox.errors import Exit
 from tests.integration.badinput.conftest import MakeTrial, box
+from tests.support.engines import SOCKET
 from tests.support.faulty import run_faulty
 from tests.support.images import make_image
 from tests.support.refusal import Trial, another_user
@@ -57,6 +59,7 @@ def test_a_disk_that_is_full_within_a_fetch(make_trial: MakeTrial) -> None:
         pinned = trial.project.run("-v", "run", "t")  # the image has no shell: it need only have come so far
         assert archive.is_sound(layer), pinned.err
         assert [descriptor.digest for _, descriptor in archive.refs()] == [image.digest]
+    APIClient(base_url=SOCKET).remove_image(f"buildbox.local/keep:sha256-{image.digest.hex[:32]}")
 
 
 @by_root
