@@ -10,7 +10,6 @@ from pathlib import Path
 from buildbox import images
 from buildbox.archive.images import ArchivedImage
 from buildbox.archive.layout import Archive
-from buildbox.config.user import Allowance
 from buildbox.container import RUN_LABEL, Facts, container_spec, docker_command
 from buildbox.engine.protocol import Engine, ImageMissing
 from buildbox.execute import Outcome, Streams, execute
@@ -21,7 +20,7 @@ from buildbox.project import find_git
 from buildbox.reference import ImageRef
 from buildbox.sources import ca_bundle, git_binds, identity_binds, proxies, source_binds
 from buildbox.tasks.plan import Step
-from buildbox.trust import ResolvedMount, check_task
+from buildbox.trust import Bounds, check_task
 
 
 @dataclass(frozen=True)
@@ -29,10 +28,8 @@ class Session:
     """What all steps of one run share."""
 
     host: Host
-    root: Path  # the project's, a real path
-    allowance: Allowance
+    bounds: Bounds  # what its steps are held against
     engine: Engine
-    sockets: tuple[Path, ...]  # of engines: no task gets one
     rootless: bool  # root inside a container is the caller outside
     archive: Archive
     run: str  # the run's id, from its lease
@@ -47,8 +44,9 @@ def run_step(session: Session, step: Step, streams: Streams, *, say: Callable[[s
 
     Raises BuildboxError for everything but the task's own failure.
     """
-    mounts = _mounts(session, step)
-    git = git_binds(session.root, find_git(session.root), session.host.data, writable=session.allowance.git)
+    bounds = session.bounds
+    mounts = check_task(step.task, bounds)
+    git = git_binds(bounds.root, find_git(bounds.root), session.host.data, writable=bounds.allowance.git)
     passed = {name: session.host.env[name] for name in step.task.pass_env if name in session.host.env}
     user = (0, 0) if session.rootless else _user(step.task.user, session.host)
 
@@ -59,7 +57,7 @@ def run_step(session: Session, step: Step, streams: Streams, *, say: Callable[[s
             run=session.run,
             user=user,
             binds=(
-                *source_binds(session.root, mounts),
+                *source_binds(bounds.root, mounts),
                 *git,
                 *identity_binds(
                     session.engine,
@@ -85,14 +83,14 @@ def run_step(session: Session, step: Step, streams: Streams, *, say: Callable[[s
     return _with_image(session, step, attempt)
 
 
-def vet(session: Session, steps: Iterable[Step]) -> None:
-    """Refuses what may not run before anything is started: unpinned images, what the user must allow.
+def vet(steps: Iterable[Step], bounds: Bounds) -> None:
+    """Refuses what may not run, before an engine is asked: unpinned images, what the user must allow.
 
     Raises ImageError, NotAllowed, ConfigError.
     """
     for step in steps:
         images.require_pin(step.toolchain.image)
-        _mounts(session, step)
+        check_task(step.task, bounds)
 
 
 def sweep_dead(engine: Engine, runs: Path, now: float) -> int:
@@ -107,17 +105,6 @@ def sweep_dead(engine: Engine, runs: Path, now: float) -> int:
 
     sweep(runs, engine.address, now, remove)
     return removed
-
-
-def _mounts(session: Session, step: Step) -> tuple[ResolvedMount, ...]:
-    return check_task(
-        step.task,
-        session.root,
-        session.allowance,
-        session.sockets,
-        session.host.user_config,
-        caller_is_root=session.host.uid == 0 and not session.rootless,
-    )
 
 
 def _with_image(session: Session, step: Step, attempt: Callable[[ArchivedImage, str], Outcome]) -> Outcome:

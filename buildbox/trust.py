@@ -10,10 +10,8 @@ import json
 import os
 import shlex
 import stat
-from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 from buildbox.config.model import FILE_NAME, MountEntry, Task
 from buildbox.config.reading import KeyPath, show_path
@@ -40,13 +38,15 @@ class ResolvedMount:
     read_only: bool
 
 
-class _Bounds(NamedTuple):
-    """What a task is held against; all paths are real ones."""
+@dataclass(frozen=True)
+class Bounds:
+    """What the tasks of a project are held against."""
 
-    root: Path
+    root: Path  # the project's
     allowance: Allowance
-    sockets: tuple[Path, ...]  # of engines, there or not
-    user_config: Path
+    sockets: tuple[Path, ...]  # of engines, there or not: no task gets one
+    user_config: Path  # there or not
+    caller_is_root: bool = False  # and root inside a container is root outside
 
 
 class _Findings:
@@ -62,24 +62,19 @@ class _Findings:
         self.git = False
 
 
-def check_task(
-    task: Task,
-    root: Path,
-    allowance: Allowance,
-    engine_sockets: Collection[Path],
-    user_config: Path,
-    *,
-    caller_is_root: bool = False,
-) -> tuple[ResolvedMount, ...]:
+def check_task(task: Task, bounds: Bounds) -> tuple[ResolvedMount, ...]:
     """The task's mounts with their real sources.
 
-    Raises NotAllowed with everything that the task wants and `allowance` doesn't give;
+    Raises NotAllowed with everything that the task wants and its allowance doesn't give;
     ConfigError where a mount's source or the workdir doesn't exist or isn't of the right kind.
     What is checked here may be replaced on the disk before the engine mounts it: only by someone who
     may write to the project now, such as a task that is running in it at the same time.
     """
-    bounds = _Bounds(
-        real_path(root), allowance, tuple(map(real_path, engine_sockets)), real_path(user_config)
+    bounds = replace(
+        bounds,
+        root=real_path(bounds.root),
+        sockets=tuple(map(real_path, bounds.sockets)),
+        user_config=real_path(shown := bounds.user_config),
     )
     section: KeyPath = ("tasks", task.name) if task.name else ("defaults",)
     found = _Findings()
@@ -93,8 +88,7 @@ def check_task(
             _check_source(source, mount, where, bounds, found)
             _check_target(source, mount.target, where, bounds.root, found)
             resolved.append(ResolvedMount(source, mount.target, mount.read_only))
-    roots = ("root", "caller") if caller_is_root else ("root",)
-    _check_rights(task, show_path(section), roots, allowance, found)
+    _check_rights(task, show_path(section), bounds, found)
     name = f"task {task.name!r}" if task.name else "the command"
     if found.wrong:
         raise ConfigError(f"{name} can't run", problems=[f"{FILE_NAME}: {text}" for text in found.wrong])
@@ -102,12 +96,12 @@ def check_task(
         wanted = "".join(f"\n  {text}" for text in found.refused)
         raise NotAllowed(
             f"{name} wants what this project isn't allowed:{wanted}",
-            _how_to_allow(found, bounds.root, allowance, user_config),
+            _how_to_allow(found, bounds.root, bounds.allowance, shown),
         )
     return tuple(resolved)
 
 
-def _check_root(bounds: _Bounds, found: _Findings) -> None:
+def _check_root(bounds: Bounds, found: _Findings) -> None:
     """The project's folder is handed in whole, so it must not hold what governs it."""
     if os.path.lexists(bounds.user_config) and bounds.user_config.is_relative_to(bounds.root):
         raise NotAllowed(
@@ -160,7 +154,7 @@ def _resolve(mount: MountEntry, where: str, root: Path, found: _Findings) -> Pat
     return source
 
 
-def _check_source(source: Path, mount: MountEntry, where: str, bounds: _Bounds, found: _Findings) -> None:
+def _check_source(source: Path, mount: MountEntry, where: str, bounds: Bounds, found: _Findings) -> None:
     allowed = bounds.allowance.mounts
     shown = f"{where}: {mount.source!r}" + ("" if str(source) == mount.source else f" ({source})")
     reason = ""
@@ -203,9 +197,9 @@ def _check_target(source: Path, target: str, where: str, root: Path, found: _Fin
         )
 
 
-def _check_rights(
-    task: Task, where: str, roots: tuple[str, ...], allowance: Allowance, found: _Findings
-) -> None:
+def _check_rights(task: Task, where: str, bounds: Bounds, found: _Findings) -> None:
+    allowance = bounds.allowance
+    roots = ("root", "caller") if bounds.caller_is_root else ("root",)
     if task.network not in ("none", "bridge") and task.network not in allowance.networks:
         what = (
             "the host's own network" if task.network == "host" else f"the engine's network {task.network!r}"

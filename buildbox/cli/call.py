@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING
 from buildbox.archive.layout import Archive
 from buildbox.config.load import load
 from buildbox.config.model import FILE_NAME, Config
-from buildbox.config.user import Allowance, load_user
+from buildbox.config.user import load_user
 from buildbox.console import Console
 from buildbox.engine.find import Address, cannot_reach, engine_sockets, find_address
 from buildbox.errors import EngineError, ImageError
 from buildbox.host import Host
 from buildbox.project import find_root
 from buildbox.reference import ImageRef
+from buildbox.trust import Bounds
 
 if TYPE_CHECKING:
     from buildbox.engine.protocol import Engine
     from buildbox.registry.client import Registry
     from buildbox.run import Session
+    from buildbox.tasks.plan import Step
 
 
 @dataclass(frozen=True)
@@ -86,29 +88,41 @@ class Call:
 
         return recipe_of(ref, [own_catalogue()])
 
-    def allowance(self, root: Path, allowed: Sequence[str]) -> Allowance:
-        """What the user lets the project in `root` have: config.toml, and `--allow`."""
+    def bounds(self, root: Path, allowed: Sequence[str] = (), address: Address | None = None) -> Bounds:
+        """What the tasks of the project in `root` are held against: config.toml, and `--allow`."""
         user = load_user(self.host.user_config, self.home)
-        return user.allowance(root).plus(allowed, self.home)
+        return Bounds(
+            root=root,
+            allowance=user.allowance(root).plus(allowed, self.home),
+            sockets=engine_sockets(self.host, address),
+            user_config=self.host.user_config,
+            caller_is_root=self.host.uid == 0 and not (address and _is_rootless_socket(address)),
+        )
 
     @contextmanager
-    def session(self, root: Path, allowed: Sequence[str]) -> Iterator[Session]:
-        """All that runs in the project in `root` share. What dead runs left is removed first."""
-        from buildbox.leases import lease
-        from buildbox.run import Session, sweep_dead
+    def session(self, root: Path, steps: Sequence[Step], allowed: Sequence[str]) -> Iterator[Session]:
+        """All that `steps` share when they run in the project in `root`, for steps that may run.
 
-        allowance = self.allowance(root, allowed)
-        address = self.address()
+        What dead runs left is removed first. Raises NotAllowed, ConfigError, ImageError, EngineError.
+        """
+        from buildbox.leases import lease
+        from buildbox.run import Session, sweep_dead, vet
+
+        try:
+            address = self.address()
+        except EngineError:
+            vet(steps, self.bounds(root, allowed))  # what may not run is the first thing to say
+            raise
+        bounds = self.bounds(root, allowed, address)
+        vet(steps, bounds)
         engine = self.connect(address)
         runs = self.host.data / "runs"
         with lease(runs, address.url) as run:
             sweep_dead(engine, runs, self.host.now)
             yield Session(
                 host=self.host,
-                root=root,
-                allowance=allowance,
+                bounds=bounds,
                 engine=engine,
-                sockets=engine_sockets(self.host, address),
                 rootless=_is_rootless(address, engine),
                 archive=self.archive(),
                 run=run,
@@ -121,7 +135,13 @@ class Call:
 
 
 def _is_rootless(address: Address, engine: Engine) -> bool:
-    """An engine's socket belongs to whom the engine runs as; one elsewhere must be asked."""
-    if address.url.startswith("unix://"):
-        return Path(address.url.removeprefix("unix://")).stat().st_uid != 0
-    return engine.info().rootless
+    """Whether root inside a container is the caller outside: an engine elsewhere must be asked."""
+    return _is_rootless_socket(address) if address.is_local else engine.info().rootless
+
+
+def _is_rootless_socket(address: Address) -> bool:
+    """An engine's socket belongs to whom the engine runs as."""
+    try:
+        return address.is_local and address.path.stat().st_uid != 0
+    except OSError:
+        return False  # it will be found missing when it is asked

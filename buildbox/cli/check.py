@@ -24,24 +24,15 @@ def check(
 
     With --json: {"project", "toolchains": {NAME: IMAGE}, "tasks": N}.
     """
-    from buildbox.engine.find import engine_sockets
     from buildbox.pins import check_pins
     from buildbox.trust import check_task
 
     call: Call = ctx.obj
     project = call.project()
     config = project.config
-    allowance = call.allowance(project.root, ())
-    sockets = engine_sockets(call.host, None)
+    bounds = call.bounds(project.root)
     for task in config.tasks.values():
-        check_task(
-            task,
-            project.root,
-            allowance,
-            sockets,
-            call.host.user_config,
-            caller_is_root=call.host.uid == 0,
-        )
+        check_task(task, bounds)
     check_pins(config)
     if call.console.json:
         images = {name: str(toolchain.image) for name, toolchain in config.toolchains.items()}

@@ -44,12 +44,11 @@ def execute(
 
 def run_by_hand(call: Call, toolchain: str | None, argv: tuple[str, ...], allow: list[str]) -> int:
     """Runs `argv` (none: the toolchain's shell) as a task of this folder."""
-    from buildbox.run import run_step, vet
+    from buildbox.run import run_step
 
     project = call.project()
     step = plan_command(project.config, toolchain, argv, _folder_below(project.root, call.host.cwd))
-    with call.session(project.root, allow) as session:
-        vet(session, [step])
+    with call.session(project.root, [step], allow) as session:
         streams = task_streams(call.host, call.console, step.name, alone=True, interactive=True)
         return run_step(session, step, streams, say=call.console.say).status
 

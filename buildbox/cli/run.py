@@ -38,14 +38,13 @@ def run(
 
       tar c . | buildbox run pack    and so is stdin
     """
-    from buildbox.run import run_step, vet
+    from buildbox.run import run_step
 
     call: Call = ctx.obj
     project = call.project()
     steps = plan_tasks(project.config, tasks or (), call.args or ())
     alone = len(steps) == 1
-    with call.session(project.root, allow or ()) as session:
-        vet(session, steps)
+    with call.session(project.root, steps, allow or ()) as session:
         for step in steps:
             _announce(call, step, alone)
             streams = task_streams(call.host, call.console, step.name, alone=alone)

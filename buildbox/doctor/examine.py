@@ -73,7 +73,7 @@ def examine(patient: Patient) -> Iterator[Check]:
 
 def _engine_disk(address: Address, info: EngineInfo) -> Check:
     folder = Path(info.root_folder)
-    if not _is_local(address) or not info.root_folder or not folder.is_dir():
+    if not address.is_local or not info.root_folder or not folder.is_dir():
         return checks.Check("engine disk", checks.OK, "not to be seen from here")
     return _disk("engine disk", folder)
 
@@ -96,7 +96,7 @@ def _disk(name: str, folder: Path) -> Check:
 
 def _container(patient: Patient, address: Address, engine: Engine, info: EngineInfo) -> Iterator[Check]:
     """A container's start, and the files; the folder is seen by an engine on this machine only."""
-    if not _is_local(address):
+    if not address.is_local:
         for name in ("container", "files"):
             yield checks.not_tried(name, "an engine on another machine doesn't see the folders of this one")
         return
@@ -144,7 +144,3 @@ def _project(patient: Patient) -> Check:
     if config is None:
         return checks.Check("project", checks.OK, "none here; `buildbox init` writes a .buildbox.toml")
     return checks.project(config)
-
-
-def _is_local(address: Address) -> bool:
-    return address.url.startswith("unix://")

@@ -23,6 +23,16 @@ class Address:
     tls_folder: Path | None = None  # holds ca.pem, cert.pem, key.pem
     tls_verify: bool = True
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a socket of this machine."""
+        return self.url.startswith("unix://")
+
+    @property
+    def path(self) -> Path:
+        """The file of a local socket."""
+        return Path(self.url.removeprefix("unix://"))
+
 
 def find_address(host: Host, explicit: str | None) -> Address:
     """The engine's address: `--engine`, DOCKER_HOST, the current docker context, the usual sockets.
@@ -60,8 +70,8 @@ def engine_sockets(host: Host, address: Address | None) -> tuple[Path, ...]:
     """Every socket that would give a task the engine itself."""
     extra = ("/run/containerd/containerd.sock", "/run/crio/crio.sock")
     found = [*usual_sockets(host), *map(Path, extra)]
-    if address and address.url.startswith("unix://"):
-        found.append(Path(address.url.removeprefix("unix://")))
+    if address and address.is_local:
+        found.append(address.path)
     return tuple(found)
 
 
@@ -88,14 +98,14 @@ def how_to_get_one(host: Host) -> str:
 def cannot_reach(host: Host, address: Address, problem: str) -> EngineError:
     """The error for an engine that doesn't answer at `address`."""
     where = f"the engine at {address.url} ({address.why})"
-    local = address.url.startswith("unix://")
+    local = address.is_local
     if local and ("PermissionError" in problem or "Permission denied" in problem):
         return EngineError(
             f"{where} may not be used by this user",
             'Join the group that owns the socket: sudo usermod -aG docker "$USER", then log in again.',
         )
     if local:
-        path = Path(address.url.removeprefix("unix://"))
+        path = address.path
         problem = "nothing answers there" if path.exists() else "there is no such socket"
         others = [other for other in usual_sockets(host) if other != path and _is_socket(other)]
         hint = f"There is one at unix://{others[0]}." if others else how_to_get_one(host)

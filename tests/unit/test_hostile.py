@@ -19,7 +19,7 @@ import pytest
 from buildbox.config.load import load
 from buildbox.config.user import Allowance, load_user
 from buildbox.errors import ConfigError, NotAllowed
-from buildbox.trust import ResolvedMount, check_task
+from buildbox.trust import Bounds, ResolvedMount, check_task
 
 FILES = sorted((Path(__file__).parent / "hostile").glob("*.toml"))
 PIN = "registry.example.com/tools:1@sha256:" + "0123456789abcdef" * 4
@@ -48,7 +48,7 @@ class World:
         file = self.root / ".buildbox.toml"
         file.write_text(text)
         task = load(file).tasks["t"]
-        return check_task(task, self.root, allowance, [self.socket], self.user_config)
+        return check_task(task, Bounds(self.root, allowance, (self.socket,), self.user_config))
 
 
 def _listen(path: Path) -> None:

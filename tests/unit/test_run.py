@@ -20,6 +20,7 @@ from buildbox.reference import ImageRef
 from buildbox.registry.client import Registry
 from buildbox.run import Session, run_step, sweep_dead, vet
 from buildbox.tasks.plan import Step, plan_tasks
+from buildbox.trust import Bounds
 from tests.support.executing import Collected
 from tests.support.fake_engine import FakeEngine
 from tests.support.images import MadeImage, Settings, make_image
@@ -44,10 +45,8 @@ def session(tmp_path: Path) -> Session:
     IMAGE.put_into(archive)
     return Session(
         host=host(tmp_path, {"LEVEL": "caller", "EMPTY": ""}),
-        root=root,
-        allowance=Allowance(),
+        bounds=Bounds(root, Allowance(), (), tmp_path / "config.toml"),
         engine=FakeEngine(),
-        sockets=(),
         rootless=False,
         archive=archive,
         run="0123456789ab",
@@ -78,7 +77,7 @@ def task_spec(session: Session) -> ContainerSpec:
 
 
 def test_a_step_runs_in_the_project(session: Session) -> None:
-    (session.root / "here").write_text("found\n")
+    (session.bounds.root / "here").write_text("found\n")
     outcome, output = run(session, step(run='cat here; echo "$1"; exit 3', args=["x y"]))
     assert outcome.status == 3
     assert output.data[1] == b"found\nx y\n"
@@ -118,7 +117,7 @@ def test_an_image_that_is_nowhere_starts_nothing(session: Session) -> None:
 def test_an_unpinned_image_never_runs(session: Session) -> None:
     unpinned = step(ImageRef.parse("registry.example.com/tools:1"), run="true")
     with pytest.raises(ImageError, match="not pinned"):
-        vet(session, [unpinned])
+        vet([unpinned], session.bounds)
     with pytest.raises(ImageError, match="not pinned"):
         run(session, unpinned)
     assert fake(session).made == []
@@ -126,7 +125,7 @@ def test_an_unpinned_image_never_runs(session: Session) -> None:
 
 def test_what_is_not_allowed_is_refused_before_anything_starts(session: Session) -> None:
     with pytest.raises(NotAllowed):
-        vet(session, [step(run="true"), step(run="true", network="host")])
+        vet([step(run="true"), step(run="true", network="host")], session.bounds)
     assert fake(session).made == []
 
 

@@ -11,7 +11,7 @@ from buildbox.config.load import parse
 from buildbox.config.model import MountEntry, Task
 from buildbox.config.user import Allowance
 from buildbox.errors import ConfigError, NotAllowed
-from buildbox.trust import ResolvedMount, check_task
+from buildbox.trust import Bounds, ResolvedMount, check_task
 
 TASK = parse('[toolchains.x]\nimage = "x"\n[tasks.t]\nrun = "x"\n', Path("/p/.buildbox.toml")).tasks["t"]
 
@@ -27,7 +27,9 @@ def check(
     root: Path, task: Task = TASK, allowance: Allowance | None = None, *, socket: str = "engine.sock"
 ) -> tuple[ResolvedMount, ...]:
     around = root.parent
-    return check_task(task, root, allowance or Allowance(), [around / socket], around / "config.toml")
+    return check_task(
+        task, Bounds(root, allowance or Allowance(), (around / socket,), around / "config.toml")
+    )
 
 
 def mounting(source: str, target: str = "/data", *, read_only: bool = False) -> Task:
@@ -90,8 +92,8 @@ def test_the_users_own_configuration_is_allowed_by_its_own_name_only(root: Path)
     for source in (folder, config):
         task = mounting(str(source))
         with pytest.raises(NotAllowed, match="your own configuration"):
-            check_task(task, root, Allowance(mounts=(root.parent,)), [], config)
-        assert check_task(task, root, Allowance(mounts=(source,)), [], config)[0].source == source
+            check_task(task, Bounds(root, Allowance(mounts=(root.parent,)), (), config))
+        assert check_task(task, Bounds(root, Allowance(mounts=(source,)), (), config))[0].source == source
 
 
 def test_a_project_that_holds_the_engines_socket(root: Path) -> None:
@@ -105,14 +107,14 @@ def test_a_project_that_holds_the_engines_socket(root: Path) -> None:
 
 def test_a_project_that_holds_the_users_configuration(root: Path) -> None:
     config = root / ".config" / "config.toml"
-    assert check_task(TASK, root, Allowance(), [], config) == ()
+    assert check_task(TASK, Bounds(root, Allowance(), (), config)) == ()
     config.parent.mkdir()
     config.symlink_to("/nowhere")
-    assert check_task(TASK, root, Allowance(), [], config) == ()
+    assert check_task(TASK, Bounds(root, Allowance(), (), config)) == ()
     config.unlink()
     config.touch()
     with pytest.raises(NotAllowed, match="the project could have written it"):
-        check_task(TASK, root, Allowance(), [], config)
+        check_task(TASK, Bounds(root, Allowance(), (), config))
 
 
 def test_a_place_within_the_sources_for_a_mount(root: Path) -> None:

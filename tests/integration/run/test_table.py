@@ -293,3 +293,10 @@ def test_verbose_prints_a_command_to_paste(make_project: MakeProject) -> None:
     command = next(line for line in result.err.splitlines() if "docker run" in line).partition("like: ")[2]
     pasted = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
     assert pasted.stdout == result.out
+
+
+def test_what_may_not_run_is_refused_before_an_engine_is_asked(make_project: MakeProject) -> None:
+    project = make_project('[tasks.t]\nrun = "true"\nnetwork = "host"\n')
+    for engine in ("unix:///nowhere", "tcp://127.0.0.1:1"):
+        assert project.run("--engine", engine, "run", "t").status == 2
+        assert project.run("--engine", engine, "run", "--allow", "network=host", "t").status == 120
