@@ -9,9 +9,15 @@ import typer
 from buildbox.cli.call import Call
 from buildbox.cli.options import Allow
 from buildbox.cli.streams import task_streams
+from buildbox.errors import Exit
 from buildbox.execute import Outcome
 from buildbox.tasks.plan import Step, plan_tasks
 from buildbox.units import show_duration
+
+_MEANINGS = {  # what shells and the engine's init mean by them
+    126: ", a program that can't be executed",
+    127: ", a program that the toolchain doesn't have",
+}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -80,7 +86,10 @@ def _report(call: Call, step: Step, outcome: Outcome, alone: bool) -> None:
         call.console.say(f"{step.name} was stopped at its timeout of {show_duration(step.task.timeout or 0)}")
     elif outcome.ended and outcome.ended.out_of_memory:
         call.console.say(f"{step.name} was killed: it needed more than its memory limit ({took})")
+    elif outcome.status == Exit.BROKEN_PIPE:
+        return  # whoever read the output had enough
     elif outcome.status:
-        call.console.say(f"{step.name} failed: exit status {outcome.status} ({took})")
+        meaning = _MEANINGS.get(outcome.status, "")
+        call.console.say(f"{step.name} failed: exit status {outcome.status}{meaning} ({took})")
     elif not alone:
         call.console.say(f"{step.name} passed ({took})")
