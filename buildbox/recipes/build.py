@@ -15,6 +15,7 @@ from buildbox.recipes.apt import PATH
 from buildbox.recipes.bootstrap import bootstrap
 from buildbox.recipes.deb822 import stanzas
 from buildbox.recipes.image import Built, add_image
+from buildbox.recipes.keystore import PACKAGE, settle_keystore
 from buildbox.recipes.lock import Lock, read_lock
 from buildbox.recipes.packages import gather, keep
 from buildbox.recipes.recipe import read_recipe
@@ -49,6 +50,8 @@ def build(
             keep(lock, recipe.image, archive)
             tar = bootstrap(lock, recipe.exclude, debs, place, host.uid == 0, progress)
             check_installed(_status(tar), lock)
+            if any(package.name == PACKAGE for package in lock.packages):
+                settle_keystore(tar, lock.source_date_epoch)
             return add_image(recipe, lock, tar, archive, progress)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
