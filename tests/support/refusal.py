@@ -14,10 +14,11 @@ from tests.support.watched import WatchedEngine
 # Started by root, so that all that is imported can be read; what buildbox does, it does as the other user.
 _AS_ANOTHER = """
 import importlib, os, pkgutil, sys
-import buildbox, docker, requests, rich.progress
-for module in pkgutil.walk_packages(buildbox.__path__, "buildbox."):
-    if module.name != "buildbox.__main__":
-        importlib.import_module(module.name)
+import buildbox, docker, requests, rich.progress, typer
+for package in (buildbox, typer):
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if not module.name.endswith(("__main__", "_winconsole")):
+            importlib.import_module(module.name)
 uid, gid, groups, *argv = sys.argv[1:]
 os.setgroups([int(group) for group in groups.split(",") if group])
 os.setgid(int(gid))

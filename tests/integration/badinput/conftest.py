@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from docker.api.client import APIClient
 
 from buildbox.oci import OCI_MANIFEST
 from tests.support import registry
@@ -27,6 +28,8 @@ def box(image: str, more: str = "") -> str:
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[WatchedEngine]:
+    # With the image there, each container that a run asks for is made at once; so they can be counted.
+    APIClient(version="auto").load_image(tiny_image().tar())  # type: ignore[no-untyped-call]
     with watched_engine() as found:
         yield found
 
