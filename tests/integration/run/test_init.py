@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.project import Project
-from tests.support.samples import GO, NODE, PYTHON
+from tests.support.samples import GO, PYTHON
 
 
 @pytest.fixture
@@ -41,14 +41,6 @@ def test_the_example_runs_as_it_is(empty: Project, catalogue_archive: Path) -> N
     assert empty.ok("run").splitlines() == ["Python 3.11.2", ".buildbox.toml", "README"]
 
 
-def test_what_the_catalogue_lacks_is_told_by_check(empty: Project) -> None:
-    empty.write(NODE)
-    assert "toolchains.node; buildbox pin" in empty.run("init").err
-    result = empty.run("check")
-    assert result.status == 121
-    assert "toolchains.node.image: buildbox/node:18 has no digest" in result.err
-
-
 def test_a_file_that_is_there_stays(empty: Project) -> None:
     empty.write({**GO, ".buildbox.toml": "mine"})
     result = empty.run("init")
@@ -67,7 +59,7 @@ def test_what_is_printed_is_what_is_written(empty: Project) -> None:
     assert (empty.root / ".buildbox.toml").read_text() == printed == document["text"]
     assert document["written"] is True
     (found,) = document["found"]
-    assert (found["toolchain"], found["pinned"], found["tasks"]) == ("go", False, ["test", "lint", "build"])
+    assert (found["toolchain"], found["pinned"], found["tasks"]) == ("go", True, ["test", "lint", "build"])
 
 
 def test_the_current_folder_is_the_project_or_another(empty: Project) -> None:

@@ -14,9 +14,15 @@ from buildbox.recipes.catalogue import (
     record_pin,
     recorded_pin,
 )
+from buildbox.recipes.lock import read_lock
+from buildbox.recipes.recipe import read_recipe
 from buildbox.reference import ImageRef
+from buildbox.starter import recognise
+from buildbox.starter.folder import Folder
 from tests.support.recipes import write_recipe
+from tests.support.samples import ALL
 
+OWN = recipe_names([own_catalogue()])
 PIN = ImageRef.parse(f"buildbox/tool:1@{Digest.of(b'tool')}")
 
 
@@ -38,12 +44,31 @@ def test_near_misses_are_named(tmp_path: Path, name: str) -> None:
     assert "tool/1" in caught.value.hint
 
 
-def test_own_catalogue_has_python() -> None:
-    folder = find_recipe("python/3.11", [own_catalogue()])
+@pytest.mark.parametrize("name", OWN)
+def test_each_recipe_here_is_locked_and_pinned(name: str) -> None:
+    folder = find_recipe(name, [own_catalogue()])
+    recipe = read_recipe(folder)
+    lock = read_lock(folder, recipe)  # refuses one that is stale or was changed by hand
+    assert (lock.suite, recipe.components) == ("bookworm", ("main",))
+    assert set(recipe.packages) <= {package.name for package in lock.packages}
     pin = recorded_pin(folder)
     assert pin
-    assert pin.tagged == "buildbox/python:3.11"
-    assert recipe_of(pin, [own_catalogue()]) == "python/3.11"
+    assert pin.tagged == recipe.image.tagged
+    assert recipe_of(pin, [own_catalogue()]) == name
+
+
+def test_the_locks_here_agree() -> None:
+    """So that a package which several need is downloaded and kept once."""
+    locks = [read_lock(folder, read_recipe(folder)) for folder in map(own_catalogue().joinpath, OWN)]
+    assert len({(lock.release, lock.source_date_epoch) for lock in locks}) == 1
+    packages = {package for lock in locks for package in lock.packages}
+    assert len({(package.name, package.architecture) for package in packages}) == len(packages)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_what_init_proposes_is_here(kind: str) -> None:
+    parts = recognise(Folder(frozenset(ALL[kind]), ALL[kind]))
+    assert {part.recipe for part in parts} <= set(OWN)
 
 
 def test_a_recipe_is_known_by_what_it_was_built_to(tmp_path: Path) -> None:
