@@ -89,12 +89,17 @@ _C: Files = {
     "test.c": "int twice(int n);\nint main(void) { return twice(21) == 42 ? 0 : 1; }\n",
 }
 CMAKE: Files = {
-    **_C,
+    "sample.c": _C["sample.c"],
+    "test.cpp": """\
+#include <vector>
+extern "C" int twice(int);
+int main() { return std::vector<int>{twice(21)}.at(0) == 42 ? 0 : 1; }
+""",
     "CMakeLists.txt": """\
 cmake_minimum_required(VERSION 3.20)
-project(sample C)
+project(sample C CXX)
 enable_testing()
-add_executable(sample-test sample.c test.c)
+add_executable(sample-test sample.c test.cpp)
 add_test(NAME doubles COMMAND sample-test)
 """,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -52,16 +53,30 @@ def caller(request: pytest.FixtureRequest) -> Caller:
 
 
 @pytest.fixture(scope="session")
-def catalogue_archive() -> Path:
-    """The archive of whoever runs the tests, with python/3.11 in it (made there now, if it isn't)."""
+def need_toolchain() -> Callable[[str], Path]:
+    """Gives the archive of whoever runs the tests with the image of a recipe (python/3.11) in it.
+
+    Where it isn't, it is made there now, and must be the one that the catalogue has recorded: so on a fresh
+    machine, such as CI's, each recipe is built once, and its pin is checked.
+    """
     from buildbox.cli.host import this_host
 
-    archive = this_host().data / "archive"
-    pin = (REPOSITORY / "images/python/3.11/pin").read_text().strip()
-    digest = pin.rpartition(":")[2]
-    if not (archive / "blobs/sha256" / digest).exists():
-        subprocess.run(["buildbox", "images", "build", "python/3.11"], check=True, cwd=REPOSITORY)
-    return archive
+    def need(recipe: str) -> Path:
+        archive = this_host().data / "archive"
+        pin = (REPOSITORY / "images" / recipe / "pin").read_text().strip()
+        if not (archive / "blobs/sha256" / pin.rpartition(":")[2]).exists():
+            command = [sys.executable, "-m", "buildbox", "images", "build", recipe]
+            built = subprocess.run(command, check=True, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+            assert built.stdout.strip() == pin
+        return archive
+
+    return need
+
+
+@pytest.fixture(scope="session")
+def catalogue_archive(need_toolchain: Callable[[str], Path]) -> Path:
+    """That archive with python/3.11 in it."""
+    return need_toolchain("python/3.11")
 
 
 @pytest.fixture

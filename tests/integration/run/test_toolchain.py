@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.run.conftest import CALLERS
-from tests.support.project import REPOSITORY, Caller, Project
+from tests.support.project import REPOSITORY, Caller, Project, lend_archive
 
 TASKS = """
 [tasks.who]
@@ -40,10 +40,7 @@ def project(request: pytest.FixtureRequest, catalogue_archive: Path, tmp_path: P
             folder.chmod(0o755)
     home = tmp_path / "home"
     home.mkdir()
-    if caller.uid == os.getuid():
-        (home / "archive").symlink_to(catalogue_archive)
-    else:  # another user can't write there: an archive of its own, with the same blobs
-        subprocess.run(["cp", "-al", catalogue_archive, home / "archive"], check=True)
+    lend_archive(catalogue_archive, home, caller)
     project = Project(tmp_path / "project", home, caller)
     project.root.mkdir()
     pin = (REPOSITORY / "images/python/3.11/pin").read_text().strip()
