@@ -58,6 +58,14 @@ def keep_image(home: Path, image: TinyImage, name: str) -> str:
     return f"{name}@{digest}"
 
 
+def let_others_pass(folder: Path) -> None:
+    """Lets every user reach `folder`, a test's own: those that pytest made around it are its user's alone."""
+    for each in (folder, *folder.parents[:2]):
+        mode = stat.S_IMODE(each.stat().st_mode)
+        if each.owner() == folder.owner():
+            each.chmod(mode | 0o055)  # only more than before, since with --basetemp it may be /tmp
+
+
 def lend_archive(archive: Path, home: Path, caller: Caller) -> None:
     """Gives `home` the archive of whoever runs the tests: itself, or one with the same blobs for another
     caller, who can't write there. It lies beside `home`, since the blobs must not become the caller's.

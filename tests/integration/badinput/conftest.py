@@ -11,7 +11,7 @@ from docker.api.client import APIClient
 from buildbox.oci import OCI_MANIFEST
 from tests.support import registry
 from tests.support.images import MadeImage
-from tests.support.project import Project, keep_image
+from tests.support.project import Project, keep_image, let_others_pass
 from tests.support.refusal import Trial
 from tests.support.registry import RealRegistry
 from tests.support.tiny_image import tiny_image
@@ -37,9 +37,7 @@ def engine() -> Iterator[WatchedEngine]:
 @pytest.fixture
 def make_trial(tmp_path: Path, engine: WatchedEngine) -> MakeTrial:
     """Makes a project with `more` in its task and its image in the archive; or one with this very `text`."""
-    for folder in (tmp_path, *tmp_path.parents[:3]):  # pytest's folders are the tester's; callers differ
-        if folder.owner() == tmp_path.owner():
-            folder.chmod(0o755)
+    let_others_pass(tmp_path)  # callers differ here
 
     def make(more: str = "", *, text: str | None = None, archived: bool = True) -> Trial:
         engine.asked.clear()

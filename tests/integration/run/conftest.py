@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.project import ME, REPOSITORY, STRANGER, Caller, Project, keep_image
+from tests.support.project import ME, REPOSITORY, STRANGER, Caller, Project, keep_image, let_others_pass
 from tests.support.tiny_image import tiny_image
 
 MakeProject = Callable[..., Project]
@@ -20,10 +20,7 @@ CALLERS = [ME, Caller(STRANGER, STRANGER)] if ME.uid == 0 else [ME]
 @pytest.fixture
 def make_project(tmp_path: Path) -> MakeProject:
     """Makes a project with the tasks in a TOML text, in a busybox image with `config` of its own."""
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:2]:  # pytest's folders are the tester's alone; callers differ here
-        if parent.owner() == tmp_path.owner():
-            parent.chmod(0o755)
+    let_others_pass(tmp_path)  # callers differ here
 
     def make(
         tasks: str,

@@ -13,7 +13,7 @@ import pytest
 
 from buildbox.config.load import parse
 from tests.integration.run.conftest import CALLERS
-from tests.support.project import Project, lend_archive
+from tests.support.project import Project, lend_archive, let_others_pass
 from tests.support.samples import CMAKE, GO, JAVA, MAKE, MAVEN, NODE, RUST, Files
 
 CALLER = CALLERS[-1]
@@ -56,9 +56,7 @@ def start(tmp_path: Path, need_toolchain: Callable[[str], Path]) -> Start:
     """Makes a project of the caller's in which `init` was run."""
 
     def make(recipe: str, files: Files) -> Project:
-        for folder in (tmp_path, *tmp_path.parents[:2]):
-            if folder.owner() == tmp_path.owner():
-                folder.chmod(0o755)
+        let_others_pass(tmp_path)
         project = Project(tmp_path / "project", tmp_path / "home", CALLER)
         project.root.mkdir()
         project.home.mkdir()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.run.conftest import CALLERS
-from tests.support.project import REPOSITORY, Caller, Project, lend_archive
+from tests.support.project import REPOSITORY, Caller, Project, lend_archive, let_others_pass
 
 TASKS = """
 [tasks.who]
@@ -35,9 +35,7 @@ run = "git -c user.name=n -c user.email=e commit -qam inside"
 def project(request: pytest.FixtureRequest, catalogue_archive: Path, tmp_path: Path) -> Project:
     """A git repository with one commit, of each kind of caller."""
     caller: Caller = request.param
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        if folder.owner() == tmp_path.owner():
-            folder.chmod(0o755)
+    let_others_pass(tmp_path)
     home = tmp_path / "home"
     home.mkdir()
     lend_archive(catalogue_archive, home, caller)
