@@ -287,7 +287,7 @@ def test_two_runs_of_one_project_at_once(make_project: MakeProject) -> None:
 
 
 def test_verbose_prints_a_command_to_paste(make_project: MakeProject) -> None:
-    project = make_project('[tasks.t]\nrun = "pwd; id -u; cat \'a file\'"\n')
+    project = make_project("[tasks.t]\nrun = \"pwd; id -u; cat 'a file'\"\n")
     project.write({"a file": "content\n"})
     result = project.run("-v", "run", "t")
     command = next(line for line in result.err.splitlines() if "docker run" in line).partition("like: ")[2]
