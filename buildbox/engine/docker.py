@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-import socket
-import struct
 import tarfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from platform import machine
@@ -20,14 +18,13 @@ from docker.api.client import APIClient
 from docker.tls import TLSConfig
 
 from buildbox.container import ContainerSpec
+from buildbox.engine.attached import Attached
 from buildbox.engine.find import Address
 from buildbox.engine.protocol import Ended, EngineInfo, ImageMissing
 from buildbox.errors import EngineError
 from buildbox.oci import Platform
 
 _QUICK = 120  # seconds that an engine has for a request that isn't a load or a wait
-_BUFFER = 1 << 18  # bytes read from an attached container at a time
-_HEADER = struct.Struct(">BxxxL")  # stream, length: the engine API's "Attach to a container"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 _GONE = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError)
 
@@ -107,11 +104,11 @@ class DockerEngine:
             raise
         return str(made["Id"])
 
-    def attach(self, container: str, spec: ContainerSpec) -> _Attached:
+    def attach(self, container: str, spec: ContainerSpec) -> Attached:
         params = {"stdout": 1, "stderr": 1, "stream": 1, "stdin": int(spec.stdin)}
         with _faults("attach to a container"):
             raw = self._api.attach_socket(container, params)
-        return _Attached(raw, spec.tty)
+        return Attached(raw, spec.tty)
 
     def wait(self, container: str) -> Ended:
         with _faults("wait for a container"):
@@ -163,80 +160,6 @@ class DockerEngine:
         except EngineError as error:
             if not isinstance(error, _Conflict):
                 raise
-
-
-class _Attached:
-    """An attached container: the engine API's multiplexed stream, or a tty's plain one."""
-
-    def __init__(self, raw: Any, tty: bool) -> None:
-        self._raw = raw  # the response hangs on it; it must outlive the socket
-        self._socket: socket.socket = getattr(raw, "_sock", raw)
-        self._socket.settimeout(None)
-        self._tty = tty
-        self._buffer = bytearray(_BUFFER)
-        self._filled = 0  # bytes of the buffer that hold unread input
-        self._start = 0
-        self._stream = 1
-        self._left = 0  # bytes of the current frame still to come
-
-    def read(self) -> tuple[int, Sequence[memoryview]] | None:
-        while True:
-            if self._start == self._filled and not self._receive():
-                return None
-            if self._tty:
-                view = memoryview(self._buffer)[self._start : self._filled]
-                self._start = self._filled
-                return 1, [view]
-            views = self._frames()
-            if views:
-                return self._stream, views
-            if not self._receive():
-                return None
-
-    def write(self, data: bytes) -> None:
-        self._socket.sendall(data)
-
-    def close_stdin(self) -> None:
-        try:
-            self._socket.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass  # it has ended already
-
-    def close(self) -> None:
-        self._raw.close()
-
-    def _receive(self) -> bool:
-        """Reads more behind what is unread, which moves to the front first. False at the end."""
-        unread = self._filled - self._start
-        if self._start:
-            self._buffer[:unread] = self._buffer[self._start : self._filled]
-        self._start, self._filled = 0, unread
-        try:
-            count = self._socket.recv_into(memoryview(self._buffer)[unread:])
-        except ConnectionError:
-            count = 0
-        self._filled += count
-        return count > 0
-
-    def _frames(self) -> list[memoryview]:
-        """The payloads of all frames of one stream that stand next in the buffer."""
-        views: list[memoryview] = []
-        whole = memoryview(self._buffer)
-        while self._start < self._filled:
-            if not self._left:
-                if self._filled - self._start < _HEADER.size:
-                    break
-                stream, length = _HEADER.unpack_from(self._buffer, self._start)
-                if views and stream != self._stream:
-                    break
-                self._stream, self._left = stream, length
-                self._start += _HEADER.size
-            size = min(self._left, self._filled - self._start)
-            if size:
-                views.append(whole[self._start : self._start + size])
-            self._start += size
-            self._left -= size
-        return views
 
 
 class _NotFound(EngineError):
