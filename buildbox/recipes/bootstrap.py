@@ -203,7 +203,7 @@ def _failed(status: int, log: Sequence[str], place: Workplace) -> ImageError:
     why, todo, shown = f"status {status}", "This is the end of its log:", _TAIL
     if any("No space left on device" in line for line in log):
         why, shown = f"no space left in {place.path.parent}", 3
-        todo = "Free some space there, or set TMPDIR to a folder with 1 GB free."
+        todo = "Free some space there, or set TMPDIR to a folder with 2 GB free."
     elif any(word in line for line in log if line.startswith("E: ") for word in _NAMESPACES):
         why, shown = "user namespaces can't be used here", 3
         todo = "Build as root, or install uidmap and give your user a line in /etc/subuid and /etc/subgid."

@@ -41,7 +41,7 @@ def build(
     need_tools(recipe.text)
     _check_machine(lock, host, progress)
     if not temp.is_dir():
-        raise ImageError(f"there is no folder {temp} to work in", "Set TMPDIR to a folder with 1 GB free.")
+        raise ImageError(f"there is no folder {temp} to work in", "Set TMPDIR to a folder with 2 GB free.")
     try:
         with workplace(temp, host) as place:
             debs = place.path / "packages"
@@ -58,7 +58,7 @@ def build(
             raise
         raise ImageError(
             f"no space left in {temp} to build {recipe.text}",
-            "Free some space there, or set TMPDIR to a folder with 1 GB free, and build again.",
+            "Free some space there, or set TMPDIR to a folder with 2 GB free, and build again.",
         ) from error
 
 

@@ -61,6 +61,8 @@ def _gradle(name: str, wrapped: bool, notes: tuple[str, ...]) -> Part:
     )
     env = {"GRADLE_USER_HOME": f"/src/{OWN}/gradle"}
     tools = "a JDK" if wrapped else "a JDK and Gradle"
+    if not wrapped:
+        notes += ("There is no gradlew, and no Gradle in this: make one, or pin an image that has Gradle.",)
     return Part("java", VERSION, name, tools, jobs, env=env, notes=notes)
 
 

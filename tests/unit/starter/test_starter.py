@@ -253,6 +253,13 @@ def test_a_version_that_is_too_old_is_told(files: Files) -> None:
     assert note in starter.text
 
 
+def test_gradle_without_its_wrapper_is_told() -> None:
+    wrapped = {**ALL["gradle"], "build.gradle": ""}
+    assert started(wrapped).parts[0].notes == ()
+    (note,) = started({name: text for name, text in wrapped.items() if name != "gradlew"}).parts[0].notes
+    assert "no Gradle in this" in note
+
+
 @pytest.mark.parametrize("kind", ["python", "python with dependencies", "go", "rust", "maven"])
 def test_a_version_that_will_do_is_not_talked_of(kind: str) -> None:
     assert started(ALL[kind]).parts[0].notes == ()
