@@ -9,6 +9,7 @@ from buildbox import identity
 from buildbox.tasks.plan import Step
 
 SOURCE = "/src"
+HOSTNAME = "buildbox"
 RUN_LABEL = "buildbox.run"  # the run that a container belongs to
 NAME_LABEL = "buildbox.name"
 SOURCE_DATE_EPOCH = "315532800"  # 1980-01-01, the first day that a zip file can hold
@@ -53,7 +54,8 @@ class ContainerSpec:
     binds: tuple[Bind, ...] = ()
     tmpfs: tuple[Tmpfs, ...] = ()
     network: str = "none"
-    hostname: str = "buildbox"
+    hostname: str = HOSTNAME
+    hosts: tuple[tuple[str, str], ...] = ()  # name and address, for /etc/hosts
     read_only: bool = True
     memory: int | None = None  # bytes
     cpus: float | None = None
@@ -101,6 +103,8 @@ def container_spec(step: Step, facts: Facts) -> ContainerSpec:
             Tmpfs(identity.HOME, f"mode=0755,exec,uid={uid},gid={gid}"),
         ),
         network=task.network,
+        # Engines tell a container its own name only where it has an address; some programs insist on it.
+        hosts=() if networked else ((HOSTNAME, "127.0.0.1"),),
         read_only=task.rootfs == "read-only",
         memory=task.memory,
         cpus=task.cpus,
@@ -133,6 +137,7 @@ def docker_command(spec: ContainerSpec) -> tuple[str, ...]:
         *(["--read-only"] if spec.read_only else []),
         *(["-it"] if spec.tty else ["-i"] if spec.stdin else []),
         *(f"{option}={value}" for option, value in options.items() if value),
+        *(f"--add-host={name}:{address}" for name, address in spec.hosts),
         *(f"--mount={bind}" for bind in binds),
         *(f"--tmpfs={mount.target}:{mount.options}" for mount in spec.tmpfs),
         *(f"--env={name}" for name, _ in spec.env),

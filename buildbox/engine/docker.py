@@ -252,6 +252,7 @@ def _container_json(spec: ContainerSpec) -> dict[str, Any]:
             ],
             "Tmpfs": {mount.target: mount.options for mount in spec.tmpfs},
             "NetworkMode": spec.network,
+            "ExtraHosts": [f"{name}:{address}" for name, address in spec.hosts],
             "ReadonlyRootfs": spec.read_only,
             "Init": True,
             "SecurityOpt": ["no-new-privileges"],

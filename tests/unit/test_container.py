@@ -142,3 +142,8 @@ def test_terminal() -> None:
 
 def test_every_container_says_whose_it_is() -> None:
     assert dict(spec().labels) == {RUN_LABEL: "0123456789ab", "buildbox.name": "buildbox-0123456789ab-test"}
+
+
+def test_the_host_name_has_an_address_where_there_is_no_network() -> None:
+    assert spec().hosts == (("buildbox", "127.0.0.1"),)
+    assert spec(network="bridge").hosts == ()

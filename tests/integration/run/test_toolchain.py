@@ -16,6 +16,7 @@ TASKS = """
 run = '''
 whoami
 python3 -c "import getpass, os; print(getpass.getuser(), os.path.expanduser('~build'))"
+python3 -c "import socket; print(socket.gethostbyname(socket.gethostname()))"
 ssh-keygen -q -t ed25519 -N "" -f /tmp/key && head -c 11 /tmp/key.pub && echo
 ssh -V 2>&1 | cut -d_ -f1
 bash -l -c 'echo "$HOME $USER"; cd; pwd'
@@ -65,8 +66,9 @@ def test_tools_that_ask_who_they_are(project: Project) -> None:
     out = project.ok("run", "who").splitlines()
     assert out[0] == "build"
     assert out[1].split() == ["build", "/home/build"]
-    assert out[2:4] == ["ssh-ed25519", "OpenSSH"]
-    assert out[4:] == ["/home/build build", "/home/build"]
+    assert out[2] == "127.0.0.1"
+    assert out[3:5] == ["ssh-ed25519", "OpenSSH"]
+    assert out[5:] == ["/home/build build", "/home/build"]
 
 
 def test_git_works(project: Project) -> None:
