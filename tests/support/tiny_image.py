@@ -75,9 +75,13 @@ def tiny_image(
     config: Mapping[str, Any] | None = None,
     files: Mapping[str, str] = FILES,
     platform: Platform = PLATFORM,
+    runnable: bool = True,
 ) -> TinyImage:
-    """An image with `config` (config.md's `config` object: User, Entrypoint) and `files` beside busybox."""
-    plain = _layer(tuple(files.items()))
+    """An image with `config` (config.md's `config` object: User, Entrypoint) and `files` beside busybox.
+
+    One that isn't `runnable` has no busybox, and needs none on this machine.
+    """
+    plain = _layer(tuple(files.items())) if runnable else _tar({n: t.encode() for n, t in files.items()})
     layer = gzip.compress(plain, compresslevel=1, mtime=0)
     document = canonical(
         {

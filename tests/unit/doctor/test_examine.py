@@ -68,7 +68,7 @@ class SickEngine(FakeEngine):
 
 
 def test_a_healthy_machine(tmp_path: Path) -> None:
-    keep_image(tmp_path, tiny_image(), "tests/tiny:1")
+    keep_image(tmp_path, tiny_image(runnable=False), "tests/tiny:1")
     engine = FakeEngine()
     found = examined(tmp_path, engine)
     assert {name: check.state for name, check in found.items() if name != "archive disk"} == {
@@ -95,7 +95,7 @@ def test_without_an_image_no_container_is_tried(tmp_path: Path) -> None:
 
 
 def test_an_engine_elsewhere_is_not_shown_this_machines_folders(tmp_path: Path) -> None:
-    keep_image(tmp_path, tiny_image(), "tests/tiny:1")
+    keep_image(tmp_path, tiny_image(runnable=False), "tests/tiny:1")
     engine = FakeEngine()
     found = examined(tmp_path, engine, url="tcp://elsewhere:2375")
     assert found["container"].state == WARN
@@ -103,7 +103,7 @@ def test_an_engine_elsewhere_is_not_shown_this_machines_folders(tmp_path: Path) 
 
 
 def test_a_container_that_does_not_start_is_the_engines_fault(tmp_path: Path) -> None:
-    keep_image(tmp_path, tiny_image(), "tests/tiny:1")
+    keep_image(tmp_path, tiny_image(runnable=False), "tests/tiny:1")
     engine = SickEngine()
     found = examined(tmp_path, engine)
     assert (found["container"].state, found["container"].found) == (FAIL, "no space left on device")
@@ -113,7 +113,7 @@ def test_a_container_that_does_not_start_is_the_engines_fault(tmp_path: Path) ->
 
 
 def test_a_broken_archive_is_its_own_fault_and_no_end(tmp_path: Path) -> None:
-    keep_image(tmp_path, tiny_image(), "tests/tiny:1")
+    keep_image(tmp_path, tiny_image(runnable=False), "tests/tiny:1")
     (tmp_path / "archive" / "index.json").write_text("{")
     found = examined(tmp_path, FakeEngine())
     assert found["archive"].state == FAIL
