@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,7 +85,7 @@ def _unwritable(folder: Path, error: OSError) -> ArchiveError:
 
 def _new(folder: Path) -> tuple[str, int]:
     while True:
-        run = secrets.token_hex(6)
+        run = os.urandom(6).hex()
         try:
             descriptor = os.open(folder / run, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:

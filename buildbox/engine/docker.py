@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
-from platform import machine
 from typing import Any
 
 import docker.errors
 import requests.exceptions
 import urllib3.exceptions
 from docker.api.client import APIClient
+from docker.constants import DEFAULT_DOCKER_API_VERSION
 from docker.tls import TLSConfig
 
 from buildbox.container import ContainerSpec
@@ -32,12 +33,22 @@ _GONE = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSE
 def connect(address: Address) -> DockerEngine:
     """The engine at `address`. Raises EngineError, its reason the bare problem, where none answers."""
     try:
-        api = APIClient(
-            base_url=address.url, version="auto", timeout=_QUICK, tls=_tls(address), use_ssh_client=True
-        )
+        # The SDK's version="auto" asks /version, for which engines ask their parts: longer than it takes
+        # to create a container. They answer /_ping from memory, and their API's version is in its header.
+        with closing(_client(address, DEFAULT_DOCKER_API_VERSION)) as asking:
+            pong = asking.get(f"{asking.base_url}/_ping", timeout=_QUICK)
+            pong.raise_for_status()
+        return DockerEngine(_client(address, pong.headers["Api-Version"]), address.url)
+    except KeyError:
+        raise EngineError("what answers there is not a container engine") from None
     except (docker.errors.DockerException, *_GONE) as error:
         raise EngineError(in_words(error)) from None
-    return DockerEngine(api, address.url)
+
+
+def _client(address: Address, version: str) -> APIClient:
+    return APIClient(
+        base_url=address.url, version=version, timeout=_QUICK, tls=_tls(address), use_ssh_client=True
+    )
 
 
 class DockerEngine:
@@ -68,8 +79,9 @@ class DockerEngine:
         )
 
     def platform(self) -> Platform:
-        if self.address.startswith("unix://") and machine() in _ARCHITECTURES:
-            return Platform("linux", _ARCHITECTURES[machine()])  # this machine's: no need to ask
+        ours = _ARCHITECTURES.get(os.uname().machine)
+        if ours and self.address.startswith("unix://"):
+            return Platform("linux", ours)  # an engine on this machine: no need to ask
         with _faults("tell its platform"):
             version = self._api.version()
         return Platform(version["Os"], version["Arch"])
