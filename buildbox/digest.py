@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
@@ -46,23 +45,3 @@ class Digest:
     def short(self) -> str:
         """The first 12 hex digits, for people."""
         return self.hex[:12]
-
-
-class Hashing:
-    """Passes chunks through unchanged while it hashes and counts them."""
-
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks = chunks
-        self._hash = hashlib.sha256()
-        self.size = 0  # bytes passed so far
-
-    def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._chunks:
-            self._hash.update(chunk)
-            self.size += len(chunk)
-            yield chunk
-
-    @property
-    def digest(self) -> Digest:
-        """The digest of everything passed so far."""
-        return Digest(self._hash.hexdigest())

@@ -76,12 +76,6 @@ class ImageError(BuildboxError):
     exit = Exit.IMAGE
 
 
-class DifferenceError(BuildboxError):
-    """Something that should be the same isn't."""
-
-    exit = Exit.DIFFERENT
-
-
 class ArchiveError(BuildboxError):
     """The archive is damaged, full, unreadable or of a format that this version doesn't know."""
 

@@ -44,14 +44,10 @@ _ATTESTATION = "vnd.docker.reference.type"  # buildkit's notes on an image, list
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """What an image says of itself (config.md, section "Properties")."""
+    """What counts of an image's own words (config.md, section "Properties"): the rest, tasks replace."""
 
     platform: Platform
     env: tuple[str, ...]  # NAME=value
-    user: str
-    workdir: str
-    entrypoint: tuple[str, ...]
-    command: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -153,10 +149,6 @@ def read_config(data: bytes, digest: Digest) -> ImageConfig:
         return ImageConfig(
             Platform(value.get("os") or "linux", value["architecture"], value.get("variant") or ""),
             tuple(str(item) for item in settings.get("Env") or ()),
-            str(settings.get("User") or ""),
-            str(settings.get("WorkingDir") or ""),
-            tuple(str(item) for item in settings.get("Entrypoint") or ()),
-            tuple(str(item) for item in settings.get("Cmd") or ()),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ImageError(f"{digest} is not an image's configuration: {error!r}") from None

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from buildbox.digest import Digest, Hashing
+from buildbox.digest import Digest
 
 HEX = "0123456789abcdef" * 4
 
@@ -33,8 +33,5 @@ def test_what_is_no_digest(text: str, words: str) -> None:
         Digest.parse(text)
 
 
-def test_bytes_are_hashed_while_they_pass() -> None:
-    hashing = Hashing([b"ab", b"", b"c"])
-    assert list(hashing) == [b"ab", b"", b"c"]
-    assert hashing.size == 3
-    assert hashing.digest == Digest.of(b"abc") == Digest(hashlib.sha256(b"abc").hexdigest())
+def test_the_digest_of_bytes() -> None:
+    assert Digest.of(b"abc") == Digest(hashlib.sha256(b"abc").hexdigest())

@@ -22,7 +22,7 @@ IMAGE = ArchivedImage(
     Descriptor(OCI_MANIFEST, Digest("a" * 64), 1),
     Descriptor(OCI_CONFIG, Digest("b" * 64), 1),
     (),
-    ImageConfig(Platform("linux", "amd64"), (), "", "", (), ()),
+    ImageConfig(Platform("linux", "amd64"), ()),
 )
 ID = IMAGE.ids[0]
 FILES = {
