@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from buildbox.archive.images import find_tag
 from buildbox.archive.layout import Archive
 from buildbox.config.model import Config, Toolchain
+from buildbox.config.near import suggestion
 from buildbox.digest import Digest
 from buildbox.errors import ImageError, UsageError
 from buildbox.images import RegistryFor
@@ -71,11 +71,9 @@ def check_pins(config: Config) -> None:
 def _toolchain(config: Config, name: str) -> Toolchain:
     if name in config.toolchains:
         return config.toolchains[name]
-    near = difflib.get_close_matches(name, config.toolchains, 1)
-    have = ", ".join(config.toolchains) or "none"
     raise UsageError(
         f"there is no toolchain {name!r} in {config.path.name}",
-        f"Did you mean {near[0]!r}?" if near else f"There are: {have}",
+        suggestion(name, config.toolchains, "toolchain"),
     )
 
 

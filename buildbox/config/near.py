@@ -33,6 +33,15 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {name!r}?" if name else ""
 
 
+def suggestion(word: str, known: Iterable[str], kind: str) -> str:
+    """For a person who wrote `word`: the one of `known` (`kind`: what they are) that is close, or all."""
+    names = list(known)
+    name = nearest(word, names)
+    if name:
+        return f"Did you mean {name!r}?"
+    return f"The {kind}s are: {', '.join(names)}" if names else f"There are no {kind}s."
+
+
 def _fold(word: str) -> str:
     return word.lower().replace("_", "-")
 

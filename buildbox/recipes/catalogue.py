@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
+from buildbox.config.near import suggestion
 from buildbox.errors import ConfigError, UsageError
 from buildbox.recipes.recipe import RECIPE
 from buildbox.reference import ImageRef
@@ -34,11 +34,7 @@ def find_recipe(name: str, folders: Sequence[Path]) -> Path:
     names = recipe_names(folders)
     if name in names:
         return next(folder / name for folder in folders if (folder / name / RECIPE).is_file())
-    near = get_close_matches(name, names, 3, 0.4) or [each for each in names if each.startswith(f"{name}/")]
-    raise UsageError(
-        f"there is no recipe {name!r}",
-        f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(names) or 'none'}.",
-    )
+    raise UsageError(f"there is no recipe {name!r}", suggestion(name, names, "recipe"))
 
 
 def recorded_pin(folder: Path) -> ImageRef | None:

@@ -6,10 +6,10 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from buildbox.config.near import did_you_mean
 from buildbox.digest import Digest
 from buildbox.errors import ConfigError
 from buildbox.oci import canonical
@@ -135,8 +135,7 @@ def _table(value: Mapping[str, Any], key: str, known: tuple[str, ...], problems:
 def _known(value: Mapping[str, Any], prefix: str, known: tuple[str, ...], problems: list[str]) -> None:
     for key in value:
         if key not in known:
-            near = get_close_matches(key, known, 1)
-            problems.append(f"{prefix}{key}: unknown key" + (f"; did you mean {near[0]!r}?" if near else ""))
+            problems.append(f"{prefix}{key}: unknown key{did_you_mean(key, known)}")
 
 
 def _text(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from buildbox.config.model import Config, Task, Toolchain
+from buildbox.config.near import suggestion
 from buildbox.errors import UsageError
 
 _NAMES_ARGUMENTS = re.compile(r"\$[@*1]|\$\{[@*1]")
@@ -38,7 +39,7 @@ def plan_tasks(config: Config, names: Sequence[str], args: Sequence[str] = ()) -
         raise UsageError(f"{config.path.name} names no default task", "Name one: " + ", ".join(config.tasks))
     for name in wanted:
         if name not in config.tasks:
-            raise UsageError(f"there is no task {name!r}", nearest(name, config.tasks, "task"))
+            raise UsageError(f"there is no task {name!r}", suggestion(name, config.tasks, "task"))
     if args and len(wanted) > 1:
         raise UsageError(
             f"arguments after -- go to a single task, but {len(wanted)} are to run: {', '.join(wanted)}",
@@ -66,19 +67,8 @@ def find_toolchain(config: Config, name: str | None) -> Toolchain:
         names = ", ".join(config.toolchains) or "none: add one to .buildbox.toml"
         raise UsageError("which toolchain?", f"Name one: {names}")
     if name not in config.toolchains:
-        raise UsageError(f"there is no toolchain {name!r}", nearest(name, config.toolchains, "toolchain"))
+        raise UsageError(f"there is no toolchain {name!r}", suggestion(name, config.toolchains, "toolchain"))
     return config.toolchains[name]
-
-
-def nearest(name: str, known: Iterable[str], kind: str) -> str:
-    """What a person who wrote `name` may have meant."""
-    from difflib import get_close_matches
-
-    names = list(known)
-    close = get_close_matches(name, names, n=1)
-    if close:
-        return f"Did you mean {close[0]!r}?"
-    return f"The {kind}s are: {', '.join(names)}" if names else f"The project has no {kind}s."
 
 
 def _step(config: Config, task: Task, args: Sequence[str]) -> Step:

@@ -38,7 +38,7 @@ MORE = '[tasks.test]\nrun = "true"\n[tasks.lint]\nrun = "true"\n'
         ("-C .buildbox.toml run test", [".buildbox.toml is not a folder", "-C takes the project's folder"]),
         ("--engine docker run test", ["--engine: 'docker' is not an engine's address", "unix:///path"]),
         ("--engine tcp://host:port run test", ["--engine: 'tcp://host:port' is not an engine's address"]),
-        ("images build pyton/3.11", ["there is no recipe 'pyton/3.11'", "Did you mean python/3.11"]),
+        ("images build pyton/3.11", ["there is no recipe 'pyton/3.11'", "Did you mean 'python/3.11'?"]),
     ],
 )
 def test_a_wrong_line(make_trial: MakeTrial, line: str, says: Sequence[str]) -> None:

@@ -112,7 +112,7 @@ def test_a_task_that_is_not_there() -> None:
     assert refusal("deploy").hint == "The tasks are: test, lint"
     with pytest.raises(UsageError) as caught:
         plan_tasks(config(), ["x"])
-    assert caught.value.hint == "The project has no tasks."
+    assert caught.value.hint == "There are no tasks."
 
 
 def test_a_step_has_its_tasks_toolchain() -> None:
