@@ -45,7 +45,7 @@ def run_step(session: Session, step: Step, streams: Streams, *, say: Callable[[s
     Raises BuildboxError for everything but the task's own failure.
     """
     bounds = session.bounds
-    mounts = check_task(step.task, bounds)
+    mounts = check_task(step.task, bounds)  # again: links may have changed since, by a step before
     git = git_binds(bounds.root, find_git(bounds.root), session.host.data, writable=bounds.allowance.git)
     passed = {name: session.host.env[name] for name in step.task.pass_env if name in session.host.env}
     user = (0, 0) if session.rootless else _user(step.task.user, session.host)
@@ -111,7 +111,6 @@ def _with_image(session: Session, step: Step, attempt: Callable[[ArchivedImage, 
     """`attempt` with the step's image: by the ids that its pin implies, and only if the engine
     has none of them, after it was loaded. That spares the question whether it is there."""
     ref = step.toolchain.image
-    images.require_pin(ref)
     platform = step.toolchain.platform or session.engine.platform()
     image = images.find(session.archive, ref, platform)
     if image:

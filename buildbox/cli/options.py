@@ -11,6 +11,6 @@ Allow = Annotated[
     typer.Option(
         "--allow",
         metavar="WHAT",
-        help="Let this run have what only you may grant: mount=/path, network=NAME, root, git.",
+        help="Let this run have what only you may grant: mount=/path, network=NAME, env=NAME, root, git.",
     ),
 ]

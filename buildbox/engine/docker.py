@@ -18,7 +18,7 @@ from docker.api.client import APIClient
 from docker.constants import DEFAULT_DOCKER_API_VERSION
 from docker.tls import TLSConfig
 
-from buildbox.container import ContainerSpec
+from buildbox.container import NAME_LABEL, ContainerSpec
 from buildbox.engine.attached import Attached
 from buildbox.engine.find import Address
 from buildbox.engine.protocol import Ended, EngineInfo, ImageMissing
@@ -106,7 +106,7 @@ class DockerEngine:
 
     def create(self, spec: ContainerSpec) -> str:
         labels = dict(spec.labels)
-        name = labels.get("buildbox.name")
+        name = labels.get(NAME_LABEL)
         try:
             with _faults("create a container"):
                 made = self._api.create_container_from_config(_container_json(spec), name)
@@ -201,6 +201,8 @@ def _faults(doing: str) -> Iterator[None]:
         hint = "`buildbox doctor` checks the engine."
         if status == 400:  # it understood, and can't
             hint = "Correct what is asked of the engine there: the task's limits, user or mounts."
+        if "bind source path does not exist" in said:
+            hint = "An engine on another machine doesn't see the files of this one: use one of this machine."
         raise kind(f"the engine couldn't {doing}: {said}", hint) from None
     except (docker.errors.DockerException, *_GONE) as error:
         raise EngineError(
