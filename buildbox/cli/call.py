@@ -14,7 +14,7 @@ from buildbox.config.model import FILE_NAME, Config
 from buildbox.config.user import load_user
 from buildbox.console import Console
 from buildbox.engine.find import Address, cannot_reach, engine_sockets, find_address
-from buildbox.errors import EngineError, ImageError
+from buildbox.errors import EngineError, ImageError, UsageError
 from buildbox.host import Host
 from buildbox.project import find_root
 from buildbox.reference import ImageRef
@@ -51,6 +51,26 @@ class Call:
         root = find_root(self.host.cwd, self.folder, self.home).resolve()
         return Project(root, load(root / FILE_NAME))
 
+    def project_root(self) -> Path | None:
+        """The folder of the project that the caller is in, unread; None outside of projects.
+
+        Raises UsageError where `-C` names a folder that is in none.
+        """
+        try:
+            return find_root(self.host.cwd, self.folder, self.home).resolve()
+        except UsageError:
+            if self.folder is not None:
+                raise
+            return None
+
+    def catalogues(self) -> list[Path]:
+        """Where recipes are looked for: the project's own folder `images`, if it has one, then ours."""
+        from buildbox.recipes.catalogue import own_catalogue
+
+        root = self.project_root()
+        own = [root / "images"] if root and (root / "images").is_dir() else []
+        return [*own, own_catalogue()]
+
     @property
     def home(self) -> Path:
         """The caller's home folder."""
@@ -84,9 +104,9 @@ class Call:
 
     def recipe_for(self, ref: ImageRef) -> str | None:
         """The recipe that is known to build exactly the image `ref`, if there is one."""
-        from buildbox.recipes.catalogue import own_catalogue, recipe_of
+        from buildbox.recipes.catalogue import recipe_of
 
-        return recipe_of(ref, [own_catalogue()])
+        return recipe_of(ref, self.catalogues())
 
     def bounds(self, root: Path, allowed: Sequence[str] = (), address: Address | None = None) -> Bounds:
         """What the tasks of the project in `root` are held against: config.toml, and `--allow`."""

@@ -26,6 +26,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "archive",
         "execute images recipes sources",
         "doctor pins run starter",
+        "toolchains",
         "console",
         "cli",
         "__main__",

@@ -1,0 +1,16 @@
+"""`buildbox images`: one file a verb."""
+
+from __future__ import annotations
+
+import typer
+
+from buildbox.cli.images.build import build
+from buildbox.cli.images.lock import lock
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the group with its verbs."""
+    group = typer.Typer(help="Make toolchain images from recipes.", rich_markup_mode=None)
+    for verb in (build, lock):
+        group.command()(verb)
+    app.add_typer(group, name="images")

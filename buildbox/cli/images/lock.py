@@ -1,0 +1,36 @@
+"""`buildbox images lock`."""
+
+from __future__ import annotations
+
+import typer
+
+from buildbox.cli.call import Call
+from buildbox.cli.images.given import RecipeName, scratch
+
+
+def lock(ctx: typer.Context, recipe: RecipeName) -> None:
+    """Resolve a recipe to exact packages with this machine's apt, and write its lock.
+
+    With --json: {"lock", "packages", "changes"}.
+
+    Examples:
+
+      buildbox images lock python/3.11
+    """
+    from buildbox.recipes.catalogue import find_recipe
+    from buildbox.recipes.lock import changes, old_packages, write_lock
+    from buildbox.recipes.recipe import read_recipe
+    from buildbox.recipes.resolve import resolve
+
+    call: Call = ctx.obj
+    folder = find_recipe(recipe, call.catalogues())
+    before = old_packages(folder)
+    new = resolve(read_recipe(folder), scratch(call), call.host.env, call.console)
+    path = write_lock(folder, new, recipe)
+    lines = changes(before, new.packages)
+    if call.console.json:
+        call.console.document({"lock": str(path), "packages": len(new.packages), "changes": lines})
+        return
+    for line in lines:
+        call.console.say(line)
+    call.console.say(f"{path}: {len(new.packages)} packages of {new.suite} {new.release}")

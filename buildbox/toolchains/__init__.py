@@ -1,0 +1,1 @@
+"""The substance of `buildbox images`: what recipes, archive, engine and registries do together."""
