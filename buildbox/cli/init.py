@@ -65,7 +65,8 @@ def init(
 
 def _pins() -> dict[str, str]:
     """The pins that buildbox's own catalogue has recorded, by recipe."""
-    from buildbox.recipes.catalogue import own_catalogue, recipe_names, recorded_pin
+    from buildbox.recipes.catalogue import own_catalogue, recipe_names
+    from buildbox.recipes.record import recorded_pin
 
     catalogue = own_catalogue()
     recorded = {name: recorded_pin(catalogue / name) for name in recipe_names([catalogue])}

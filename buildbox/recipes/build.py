@@ -14,11 +14,12 @@ from buildbox.progress import Progress
 from buildbox.recipes.apt import PATH
 from buildbox.recipes.bootstrap import bootstrap
 from buildbox.recipes.deb822 import stanzas
-from buildbox.recipes.image import Built, add_image
+from buildbox.recipes.image import add_image
 from buildbox.recipes.keystore import PACKAGE, settle_keystore
 from buildbox.recipes.lock import Lock, read_lock
 from buildbox.recipes.packages import gather, keep
 from buildbox.recipes.recipe import read_recipe
+from buildbox.recipes.record import Built
 from buildbox.recipes.tools import architecture, need_tools, tool_versions
 from buildbox.recipes.workplace import workplace
 

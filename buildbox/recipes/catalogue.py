@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from buildbox.config.near import suggestion
-from buildbox.errors import ConfigError, UsageError
+from buildbox.errors import UsageError
 from buildbox.recipes.recipe import RECIPE
+from buildbox.recipes.record import recorded_pin
 from buildbox.reference import ImageRef
-
-PIN = "pin"  # the file beside a lock that says what it was built to
 
 
 def own_catalogue() -> Path:
@@ -35,23 +34,6 @@ def find_recipe(name: str, folders: Sequence[Path]) -> Path:
     if name in names:
         return next(folder / name for folder in folders if (folder / name / RECIPE).is_file())
     raise UsageError(f"there is no recipe {name!r}", suggestion(name, names, "recipe"))
-
-
-def recorded_pin(folder: Path) -> ImageRef | None:
-    """What the recipe in `folder` was built to when it was locked; None where nothing is recorded."""
-    try:
-        return ImageRef.parse((folder / PIN).read_text(encoding="utf-8").strip())
-    except (OSError, ValueError):
-        return None
-
-
-def record_pin(folder: Path, pin: ImageRef) -> None:
-    """Writes what the recipe in `folder` was built to beside its lock. Raises ConfigError."""
-    path = folder / PIN
-    try:
-        path.write_text(f"{pin}\n", encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"the pin {path} can't be written: {error.strerror}") from None
 
 
 def recipe_of(pin: ImageRef, folders: Sequence[Path]) -> str | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ from buildbox.progress import Progress
 from buildbox.recipes.apt import PATH
 from buildbox.recipes.lock import Lock
 from buildbox.recipes.recipe import Recipe
-from buildbox.reference import ImageRef
+from buildbox.recipes.record import Built
 
 _SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # GNU gzip as a process: its bytes have not changed in decades, those of zlib's builds differ.
@@ -47,17 +46,6 @@ _PLATFORMS = {  # Debian's names, https://wiki.debian.org/SupportedArchitectures
     "riscv64": Platform("linux", "riscv64"),
     "s390x": Platform("linux", "s390x"),
 }
-
-
-@dataclass(frozen=True)
-class Built:
-    """An image that is in the archive now."""
-
-    pin: ImageRef  # buildbox/NAME:VERSION@DIGEST, of the index
-    manifest: Digest
-    config: Digest
-    diff_id: Digest  # of the layer before compression
-    size: int  # bytes, compressed
 
 
 def add_image(recipe: Recipe, lock: Lock, tar: Path, archive: Archive, progress: Progress) -> Built:
@@ -83,7 +71,7 @@ def add_image(recipe: Recipe, lock: Lock, tar: Path, archive: Archive, progress:
     top = Descriptor(OCI_INDEX, archive.add_bytes(index), len(index))
     pin = recipe.image.pinned(top.digest)
     archive.keep(top, full_name(pin, top.digest))
-    return Built(pin, entry.digest, Digest.of(config), diff_id, layer.size)
+    return Built(pin, str(platform), entry.digest, Digest.of(config), (diff_id,), layer.size)
 
 
 def image_config(recipe: Recipe, lock: Lock, diff_id: Digest) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from buildbox.config.edit import write_file
 from buildbox.digest import Digest
 from buildbox.errors import ConfigError
 from buildbox.oci import canonical
@@ -31,6 +32,9 @@ LOCK = "recipe.lock"
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*")  # Debian policy, sections 5.6.1, 5.6.8, 5.6.12
 _VERSION = re.compile(r"[0-9][A-Za-z0-9.+~:-]*")
 _PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._~%/-]*\.deb")
+_WHEEL = re.compile(
+    r"[A-Za-z0-9_.]+-[A-Za-z0-9_.!+]+(-[A-Za-z0-9_.]+){3,4}\.whl"
+)  # PyPA: binary distributions
 _HEAD = "# Made by `buildbox images lock {recipe}`. Change {file} instead, then lock it again.\n"
 
 
@@ -59,6 +63,25 @@ class Package:
         return f"{self.name} {self.version} ({self.architecture})"
 
 
+@dataclass(frozen=True, order=True)
+class Wheel:
+    """One Python distribution, as an index of packages has it."""
+
+    name: str  # normalised, "pyproject-hooks"
+    version: str
+    size: int  # bytes
+    sha256: str
+    file: str  # "pyproject_hooks-1.2.0-py3-none-any.whl"
+
+    @property
+    def digest(self) -> Digest:
+        """Under which the archive keeps it."""
+        return Digest(self.sha256)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
 @dataclass(frozen=True)
 class Lock:
     """All that an image is made from."""
@@ -71,11 +94,12 @@ class Lock:
     architecture: str  # Debian's name for it
     tools: tuple[tuple[str, str], ...]  # with which the recorded pin was made; name, version
     packages: tuple[Package, ...]  # sorted
+    wheels: tuple[Wheel, ...] = ()  # sorted
 
     @property
     def checksum(self) -> Digest:
         """Over all that the image is made from; not over the tools, which are only witnesses."""
-        value = {
+        value: dict[str, Any] = {
             "builder": self.builder,
             "recipe": str(self.recipe),
             "suite": self.suite,
@@ -83,6 +107,8 @@ class Lock:
             "architecture": self.architecture,
             "packages": [[p.name, p.version, p.architecture, p.size, p.sha256] for p in self.packages],
         }
+        if self.wheels:
+            value["wheels"] = [[w.name, w.version, w.size, w.sha256] for w in self.wheels]
         return Digest.of(canonical(value))
 
 
@@ -113,25 +139,23 @@ def read_lock(folder: Path, recipe: Recipe) -> Lock:
 def write_lock(folder: Path, lock: Lock, recipe: str) -> Path:
     """Writes the lock of `recipe` beside it; gives its file. Raises ConfigError."""
     path = folder / LOCK
-    try:
-        path.write_text(render_lock(lock, recipe), encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"the lock {path} can't be written: {error.strerror}") from None
+    write_file(path, render_lock(lock, recipe))
     return path
 
 
-def old_packages(folder: Path) -> tuple[Package, ...]:
+def old_contents(folder: Path) -> tuple[Package | Wheel, ...]:
     """What the lock in `folder` lists, stale or not; nothing where there is none that can be read."""
     try:
-        return parse_lock((folder / LOCK).read_text(encoding="utf-8")).packages
+        lock = parse_lock((folder / LOCK).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return ()
+    return (*lock.packages, *lock.wheels)
 
 
-def changes(old: Sequence[Package], new: Sequence[Package]) -> list[str]:
-    """For people, what differs between the packages of two locks."""
-    before = {(p.name, p.architecture): p for p in old}
-    after = {(p.name, p.architecture): p for p in new}
+def changes(old: Sequence[Package | Wheel], new: Sequence[Package | Wheel]) -> list[str]:
+    """For people, what differs between what two locks list."""
+    before = {_key(item): item for item in old}
+    after = {_key(item): item for item in new}
     lines = [f"- {before[key]}" for key in sorted(before.keys() - after.keys())]
     lines += [f"+ {after[key]}" for key in sorted(after.keys() - before.keys())]
     for key in sorted(before.keys() & after.keys()):
@@ -160,10 +184,12 @@ def parse_lock(text: str) -> Lock:
             str(value["architecture"]),
             tuple(sorted(tools.items())),
             tuple(_package(item) for item in value["packages"]),
+            tuple(_wheel(item) for item in value.get("wheels", ())),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"it is incomplete: {error!r}") from None
-    if len({(p.name, p.architecture) for p in lock.packages}) != len(lock.packages):
+    contents: tuple[Package | Wheel, ...] = (*lock.packages, *lock.wheels)
+    if len({_key(item) for item in contents}) != len(contents):
         raise ValueError("it lists a package twice")
     return lock
 
@@ -183,6 +209,7 @@ def render_lock(lock: Lock, recipe: str) -> str:
         "packages = [",
         *(f"  {_line(package)}," for package in sorted(lock.packages)),
         "]",
+        *_wheel_lines(lock.wheels),
         "",
         "[tools] # that made the recorded pin",
         *(f"{name} = {_quoted(version)}" for name, version in sorted(lock.tools)),
@@ -210,16 +237,31 @@ def _package(item: Mapping[str, Any]) -> Package:
     return package
 
 
-def _line(package: Package) -> str:
-    values: dict[str, str | int] = {
-        "name": package.name,
-        "version": package.version,
-        "architecture": package.architecture,
-        "size": package.size,
-        "sha256": package.sha256,
-        "path": package.path,
-    }
-    return "{ " + ", ".join(f"{key} = {_quoted(item)}" for key, item in values.items()) + " }"
+def _wheel(item: Mapping[str, Any]) -> Wheel:
+    wheel = Wheel(
+        str(item["name"]),
+        str(item["version"]),
+        int(item["size"]),
+        Digest.parse(f"sha256:{item['sha256']}").hex,
+        str(item["file"]),
+    )
+    if not _WHEEL.fullmatch(wheel.file):
+        raise ValueError(f"{wheel.file!r} won't do, of the wheel {wheel}")
+    return wheel
+
+
+def _key(item: Package | Wheel) -> tuple[str, str]:
+    return item.name, item.architecture if isinstance(item, Package) else ".whl"
+
+
+def _wheel_lines(wheels: Sequence[Wheel]) -> list[str]:
+    return ["wheels = [", *(f"  {_line(wheel)}," for wheel in sorted(wheels)), "]"] if wheels else []
+
+
+def _line(item: Package | Wheel) -> str:
+    order = ("name", "version", "architecture", "size", "sha256", "path", "file")
+    pairs = ((key, getattr(item, key)) for key in order if key in item.__dataclass_fields__)
+    return "{ " + ", ".join(f"{key} = {_quoted(value)}" for key, value in pairs) + " }"
 
 
 def _quoted(value: str | int) -> str:

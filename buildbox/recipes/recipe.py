@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from buildbox.config.near import did_you_mean
 from buildbox.digest import Digest
 from buildbox.errors import ConfigError
 from buildbox.oci import canonical
+from buildbox.recipes.section import Section
 from buildbox.reference import ImageRef
 
 if sys.version_info >= (3, 11):
@@ -22,18 +21,33 @@ else:
 
 FORMAT = 1  # of recipe.toml
 RECIPE = "recipe.toml"
-_TOP = ("format", "title", "description", "debian", "image")
-_DEBIAN = ("suite", "components", "packages", "exclude")
-_IMAGE = ("env", "labels")
+_TOP = ("format", "title", "description", "debian", "python", "files", "image", "smoke")
+_DEBIAN = ("suite", "components", "packages", "exclude", "snapshot")
+_PYTHON = ("requirements",)
+_IMAGE = ("env", "user", "workdir", "labels")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")  # Debian policy, section 5.6.1
 _WORD = re.compile(r"[a-z0-9][a-z0-9.-]*")  # a suite or a component
 _EXCLUDE = re.compile(r"/[A-Za-z0-9/_.*?+@~-]+")  # a pattern of dpkg(1), option --path-exclude
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_USER = re.compile(r"[a-z_][a-z0-9_-]*|[0-9]+(:[0-9]+)?")
+_SNAPSHOT = re.compile(r"https?://[^\s\"'{}]+(\{time\}[^\s\"'{}]*)?")
+_PATH = re.compile(r"(/[A-Za-z0-9_.+@~-]+)+")
+_NOT_LAID_IN = ("dev", "proc", "src", "sys", "tmp")  # what a container covers with something of its own
+
+
+@dataclass(frozen=True)
+class LaidIn:
+    """A file of the recipe's folder that the image has, root's, dated to the source epoch."""
+
+    target: str  # absolute, in the image
+    source: Path
+    mode: int  # 0o755 where the file may be executed, else 0o644
+    digest: Digest  # of its bytes
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to install from where, and what the image says of itself."""
+    """What to install from where, what to lay in, and what the image says of itself."""
 
     name: str  # "python", the catalogue's folder
     version: str  # "3.11", the folder in it
@@ -43,8 +57,14 @@ class Recipe:
     components: tuple[str, ...]
     packages: tuple[str, ...]
     exclude: tuple[str, ...]  # patterns of paths to leave out
+    snapshot: str  # a mirror of last resort, with "{time}" for the release's date; "" for none
+    requirements: str  # the text of a requirements file for pip, hash-pinned; "" for none
+    files: tuple[LaidIn, ...]  # sorted by target
     env: tuple[tuple[str, str], ...]  # sorted by name
+    user: str  # of the image's own; tasks run as the caller all the same. "" for root
+    workdir: str
     labels: tuple[tuple[str, str], ...]  # sorted by name
+    smoke: tuple[tuple[str, str], ...]  # name and script of each check, in the file's order
 
     @property
     def text(self) -> str:
@@ -69,7 +89,11 @@ class Recipe:
             "components": sorted(self.components),
             "packages": sorted(self.packages),
             "exclude": list(self.exclude),
+            "requirements": _lines(self.requirements),
+            "files": {file.target: [oct(file.mode), str(file.digest)] for file in self.files},
             "env": dict(self.env),
+            "user": self.user,
+            "workdir": self.workdir,
             "labels": dict(self.labels),
         }
         return Digest.of(canonical({key: item for key, item in value.items() if item}))
@@ -82,11 +106,15 @@ def read_recipe(folder: Path) -> Recipe:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the recipe {path} can't be read: {error}") from None
-    return parse_recipe(text, folder.parent.name, folder.name, str(path))
+    return parse_recipe(text, folder)
 
 
-def parse_recipe(text: str, name: str, version: str, path: str = RECIPE) -> Recipe:
-    """The recipe that `text` spells. Raises ConfigError with all its problems."""
+def parse_recipe(text: str, folder: Path) -> Recipe:
+    """The recipe that `text` spells, as the one in `folder`, from which the files that it names are read.
+
+    Raises ConfigError with all its problems.
+    """
+    path = folder / RECIPE
     try:
         value = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -97,76 +125,92 @@ def parse_recipe(text: str, name: str, version: str, path: str = RECIPE) -> Reci
             f"This buildbox reads format = {FORMAT}; use a newer buildbox for a newer format.",
         )
     problems: list[str] = []
-    debian = _table(value, "debian", _DEBIAN, problems)
-    image = _table(value, "image", _IMAGE, problems)
-    _known(value, "", _TOP, problems)
+    recipe = _read(value, folder, problems)
+    if problems:
+        raise ConfigError(f"{path} is not a good recipe", problems=[f"{path}: {each}" for each in problems])
+    return recipe
+
+
+def _read(value: dict[str, Any], folder: Path, problems: list[str]) -> Recipe:
+    top = Section.of(value, "", _TOP, problems)
+    debian = Section.of(value.get("debian"), "debian", _DEBIAN, problems)
+    python = Section.of(value.get("python"), "python", _PYTHON, problems)
+    image = Section.of(value.get("image"), "image", _IMAGE, problems)
+    requirements = python.text("requirements", default="")
     recipe = Recipe(
-        name,
-        version,
-        _text(value, "title", problems),
-        _text(value, "description", problems),
-        _text(debian, "suite", problems, _WORD),
-        _texts(debian, "components", problems, _WORD) or ("main",),
-        _texts(debian, "packages", problems, _PACKAGE),
-        _texts(debian, "exclude", problems, _EXCLUDE),
-        _pairs(image, "env", problems),
-        _pairs(image, "labels", problems),
+        name=folder.parent.name,
+        version=folder.name,
+        title=top.text("title"),
+        description=top.text("description"),
+        suite=debian.text("suite", _WORD),
+        components=debian.texts("components", _WORD) or ("main",),
+        packages=debian.texts("packages", _PACKAGE),
+        exclude=debian.texts("exclude", _EXCLUDE),
+        snapshot=debian.text("snapshot", _SNAPSHOT, ""),
+        requirements=_requirements(python, folder, requirements) if requirements else "",
+        files=_files(Section.of(value.get("files"), "files", None, problems), folder),
+        env=tuple(sorted(image.pairs("env", _no_variable).items())),
+        user=image.text("user", _USER, ""),
+        workdir=image.text("workdir", _PATH, ""),
+        labels=tuple(sorted(image.pairs("labels").items())),
+        smoke=tuple(Section.of(value.get("smoke"), "smoke", None, problems).strings().items()),
     )
     if not recipe.packages:
         problems.append("debian.packages: lists no package")
     try:
         recipe.image  # noqa: B018
     except ValueError as error:
-        problems.append(f"the folder's name {name}/{version} makes no image name: {error}")
-    if problems:
-        raise ConfigError(f"{path} is not a good recipe", problems=[f"{path}: {each}" for each in problems])
+        problems.append(f"the folder's name {recipe.text} makes no image name: {error}")
     return recipe
 
 
-def _table(value: Mapping[str, Any], key: str, known: tuple[str, ...], problems: list[str]) -> dict[str, Any]:
-    table = value.get(key, {})
-    if not isinstance(table, dict):
-        problems.append(f"{key}: is a table")
-        return {}
-    _known(table, f"{key}.", known, problems)
-    return table
-
-
-def _known(value: Mapping[str, Any], prefix: str, known: tuple[str, ...], problems: list[str]) -> None:
-    for key in value:
-        if key not in known:
-            problems.append(f"{prefix}{key}: unknown key{did_you_mean(key, known)}")
-
-
-def _text(
-    value: Mapping[str, Any], key: str, problems: list[str], shape: re.Pattern[str] | None = None
-) -> str:
-    text = value.get(key)
-    if not isinstance(text, str) or not text or (shape and not shape.fullmatch(text)):
-        problems.append(f"{key}: {text!r} won't do" if key in value else f"{key}: is missing")
+def _requirements(python: Section, folder: Path, name: str) -> str:
+    try:
+        return _inside(folder, name).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        python.problem("requirements", f"{name}: {_why(error)}")
         return ""
-    return text
 
 
-def _texts(
-    value: Mapping[str, Any], key: str, problems: list[str], shape: re.Pattern[str]
-) -> tuple[str, ...]:
-    items = value.get(key, [])
-    if not isinstance(items, list):
-        problems.append(f"{key}: is a list")
-        return ()
-    bad = [item for item in items if not isinstance(item, str) or not shape.fullmatch(item)]
-    problems.extend(f"{key}: {item!r} won't do" for item in bad)
-    return () if bad else tuple(items)
+def _files(section: Section, folder: Path) -> tuple[LaidIn, ...]:
+    files = []
+    for target, name in section.strings(_no_target).items():
+        try:
+            source = _inside(folder, name)
+            mode = 0o755 if source.stat().st_mode & 0o100 else 0o644
+            files.append(LaidIn(target, source, mode, Digest.of(source.read_bytes())))
+        except (OSError, ValueError) as error:
+            section.problem(target, f"{name}: {_why(error)}")
+    return tuple(sorted(files, key=lambda file: file.target))
 
 
-def _pairs(value: Mapping[str, Any], key: str, problems: list[str]) -> tuple[tuple[str, str], ...]:
-    items = value.get(key, {})
-    if not isinstance(items, dict) or not all(isinstance(item, str) for item in items.values()):
-        problems.append(f"{key}: is a table of strings")
-        return ()
-    if key == "env":
-        problems.extend(
-            f"{key}: {name!r} is no variable's name" for name in items if not _NAME.fullmatch(name)
-        )
-    return tuple(sorted(items.items()))
+def _inside(folder: Path, name: str) -> Path:
+    """The file `name` of the recipe's folder. Raises ValueError for one that is, or leads, elsewhere."""
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise ValueError("is outside of the recipe's folder")
+    return path
+
+
+def _why(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return "isn't UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
+
+
+def _no_variable(name: str) -> str | None:
+    return None if _NAME.fullmatch(name) else "is no variable's name"
+
+
+def _no_target(path: str) -> str | None:
+    parts = PurePosixPath(path).parts
+    if not _PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
+        return "is not an absolute path of plain names"
+    return f"/{parts[1]} is the container's own" if parts[1] in _NOT_LAID_IN else None
+
+
+def _lines(text: str) -> list[str]:
+    """A requirements file without its comments and layout, sorted."""
+    joined = text.replace("\\\n", " ")
+    lines = (" ".join(line.partition(" #")[0].split()) for line in joined.splitlines())
+    return sorted(line for line in lines if line and not line.startswith("#"))

@@ -23,9 +23,9 @@ env = { LANG = "C.UTF-8" }
 """
 
 
-def recipe(text: str = RECIPE, name: str = "tool", version: str = "1") -> Recipe:
+def recipe(text: str = RECIPE, name: str = "tool", version: str = "1", catalogue: Path = Path()) -> Recipe:
     """The recipe that `text` spells."""
-    return parse_recipe(text, name, version)
+    return parse_recipe(text, catalogue / name / version)
 
 
 def package(name: str, version: str = "1.0-1", architecture: str = "amd64", data: bytes = b"") -> Package:

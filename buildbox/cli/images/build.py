@@ -22,20 +22,22 @@ def build(
 
     The image is in the archive then, and so are its packages: building it again needs no network. Its
     digest is the same wherever it is built.
-    With --json: {"pin", "manifest", "config", "diff-id", "size", "recorded"}.
+    With --json: {"pin", "manifest", "config", "diff-ids", "size", "recorded"}.
 
     Examples:
 
       buildbox images build python/3.11
     """
     from buildbox.recipes.build import build as build_image
-    from buildbox.recipes.catalogue import find_recipe, record_pin, recorded_pin
+    from buildbox.recipes.catalogue import find_recipe
+    from buildbox.recipes.record import record as write_record
+    from buildbox.recipes.record import recorded_pin
 
     call: Call = ctx.obj
     folder = find_recipe(recipe, call.catalogues())
     built = build_image(folder, call.archive(), scratch(call), call.host, call.console, call.offline)
     if record:
-        record_pin(folder, built.pin)
+        write_record(folder, built)
     recorded = recorded_pin(folder)
     if recorded and recorded != built.pin:
         call.console.say(f"this is not the recorded pin, {recorded}")
@@ -45,7 +47,7 @@ def build(
                 "pin": str(built.pin),
                 "manifest": str(built.manifest),
                 "config": str(built.config),
-                "diff-id": str(built.diff_id),
+                "diff-ids": [str(each) for each in built.diff_ids],
                 "size": built.size,
                 "recorded": str(recorded) if recorded else None,
             }

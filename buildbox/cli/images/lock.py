@@ -18,16 +18,16 @@ def lock(ctx: typer.Context, recipe: RecipeName) -> None:
       buildbox images lock python/3.11
     """
     from buildbox.recipes.catalogue import find_recipe
-    from buildbox.recipes.lock import changes, old_packages, write_lock
+    from buildbox.recipes.lock import changes, old_contents, write_lock
     from buildbox.recipes.recipe import read_recipe
     from buildbox.recipes.resolve import resolve
 
     call: Call = ctx.obj
     folder = find_recipe(recipe, call.catalogues())
-    before = old_packages(folder)
+    before = old_contents(folder)
     new = resolve(read_recipe(folder), scratch(call), call.host.env, call.console)
     path = write_lock(folder, new, recipe)
-    lines = changes(before, new.packages)
+    lines = changes(before, (*new.packages, *new.wheels))
     if call.console.json:
         call.console.document({"lock": str(path), "packages": len(new.packages), "changes": lines})
         return

@@ -15,8 +15,9 @@ from buildbox.errors import ImageError
 from buildbox.oci import Platform
 from buildbox.progress import Silent
 from buildbox.recipes.bootstrap import bootstrap
-from buildbox.recipes.catalogue import own_catalogue, recorded_pin
+from buildbox.recipes.catalogue import own_catalogue
 from buildbox.recipes.lock import Package
+from buildbox.recipes.record import recorded_pin
 from buildbox.recipes.workplace import workplace
 from tests.support.recipes import lock
 from tests.support.values import host

@@ -11,11 +11,10 @@ from buildbox.recipes.catalogue import (
     own_catalogue,
     recipe_names,
     recipe_of,
-    record_pin,
-    recorded_pin,
 )
 from buildbox.recipes.lock import read_lock
 from buildbox.recipes.recipe import read_recipe
+from buildbox.recipes.record import Built, record, recorded, recorded_pin
 from buildbox.reference import ImageRef
 from buildbox.starter import recognise
 from buildbox.starter.folder import Folder
@@ -24,6 +23,7 @@ from tests.support.samples import ALL
 
 OWN = recipe_names([own_catalogue()])
 PIN = ImageRef.parse(f"buildbox/tool:1@{Digest.of(b'tool')}")
+BUILT = Built(PIN, "linux/amd64", Digest.of(b"manifest"), Digest.of(b"config"), (Digest.of(b"layer"),), 7)
 
 
 def test_the_first_catalogue_counts(tmp_path: Path) -> None:
@@ -74,7 +74,8 @@ def test_what_init_proposes_is_here(kind: str) -> None:
 def test_a_recipe_is_known_by_what_it_was_built_to(tmp_path: Path) -> None:
     folder = write_recipe(tmp_path)
     assert recipe_of(PIN, [tmp_path]) is None
-    record_pin(folder, PIN)
+    record(folder, BUILT)
+    assert recorded(folder) == BUILT
     assert recipe_of(ImageRef.parse(f"elsewhere.example.com/x@{PIN.digest}"), [tmp_path]) == "tool/1"
     assert recipe_of(PIN.pinned(Digest.of(b"other")), [tmp_path]) is None
     assert recipe_of(ImageRef.parse("buildbox/tool:1"), [tmp_path]) is None
