@@ -6,11 +6,12 @@ import typer
 
 from buildbox.cli.images.build import build
 from buildbox.cli.images.lock import lock
+from buildbox.cli.images.sbom import sbom
 
 
 def add_to(app: typer.Typer) -> None:
     """Adds the group with its verbs."""
     group = typer.Typer(help="Make toolchain images from recipes.", rich_markup_mode=None)
-    for verb in (build, lock):
+    for verb in (build, lock, sbom):
         group.command()(verb)
     app.add_typer(group, name="images")
