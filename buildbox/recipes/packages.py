@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from buildbox.archive.images import full_name
-from buildbox.archive.layout import Archive, BlobDamaged
-from buildbox.digest import CHUNK, Digest
+from buildbox.archive.layout import Archive
+from buildbox.digest import Digest
 from buildbox.errors import ImageError
 from buildbox.oci import OCI_MANIFEST, Descriptor, canonical
 from buildbox.progress import Progress
 from buildbox.recipes import apt
+from buildbox.recipes.kept import copy_out, take_in
 from buildbox.recipes.lock import Lock, Package
 from buildbox.reference import ImageRef
 from buildbox.units import show_size
@@ -38,7 +39,7 @@ def gather(
 
     Raises ImageError naming what can't be had and all that was tried.
     """
-    missing = [package for package in lock.packages if not _copy_out(package, archive, folder)]
+    missing = [package for package in lock.packages if not copy_out(package, archive, folder)]
     if missing:
         size = show_size(sum(package.size for package in missing))
         progress.note(f"packages not in the archive yet: {len(missing)} of {len(lock.packages)} ({size})")
@@ -74,20 +75,6 @@ def keep(lock: Lock, image: ImageRef, archive: Archive) -> Digest:
     return digest
 
 
-def _copy_out(package: Package, archive: Archive, folder: Path) -> bool:
-    """Whether the archive has the package whole; a damaged copy counts as none and is replaced later."""
-    if not archive.has(package.digest):
-        return False
-    try:
-        with open(folder / package.file, "wb") as file:
-            for chunk in archive.stream(package.digest):
-                file.write(chunk)
-    except BlobDamaged:
-        (folder / package.file).unlink()
-        return False
-    return True
-
-
 def _fetch(
     missing: Sequence[Package],
     suite: str,
@@ -107,7 +94,7 @@ def _fetch(
         total = sum(package.size for package in missing)
         with progress.meter("fetching packages", total) as meter:
             complaints = apt.download(missing, address, folder, env, meter)
-        missing = [package for package in missing if not _take_in(package, archive, folder)]
+        missing = [package for package in missing if not take_in(package, archive, folder)]
         if not missing:
             return
         tried.append(f"{address}:")
@@ -120,14 +107,3 @@ def _fetch(
             ["Tried:", *(f"  {line}" for line in tried), "Add a mirror that has them to this machine's apt."]
         ),
     )
-
-
-def _take_in(package: Package, archive: Archive, folder: Path) -> bool:
-    """Whether apt has brought the package; if so it is now in the archive, checked once more."""
-    path = folder / package.file
-    if not path.is_file():
-        return False
-    with open(path, "rb") as file, archive.ingest(package.digest, package.size) as writer:
-        while chunk := file.read(CHUNK):
-            writer.write(chunk)
-    return True
