@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import errno
-import subprocess
 from datetime import datetime, timezone
 from pathlib import Path
 
-from buildbox.archive.layout import Archive
 from buildbox.errors import ImageError
-from buildbox.host import Host
-from buildbox.progress import Progress
-from buildbox.recipes.apt import PATH
 from buildbox.recipes.bootstrap import bootstrap
 from buildbox.recipes.deb822 import stanzas
 from buildbox.recipes.image import add_image
@@ -20,40 +15,33 @@ from buildbox.recipes.lock import Lock, read_lock
 from buildbox.recipes.packages import gather, keep
 from buildbox.recipes.recipe import read_recipe
 from buildbox.recipes.record import Built
-from buildbox.recipes.tools import architecture, need_tools, tool_versions
-from buildbox.recipes.workplace import workplace
+from buildbox.recipes.tools import Command, architecture, tool_versions
+from buildbox.recipes.workplace import Workplace, workplace
+from buildbox.recipes.workshop import Workshop
 
 
-def build(
-    folder: Path,
-    archive: Archive,
-    temp: Path,
-    host: Host,
-    progress: Progress,
-    offline: bool = False,
-) -> Built:
+def build(folder: Path, shop: Workshop) -> Built:
     """Makes the image of the recipe in `folder` from its lock alone and keeps it in the archive.
 
-    `temp` has room for the unpacked image twice; nothing stays there.
     Raises ConfigError for recipe and lock, ImageError where the image can't be made, ArchiveError.
     """
     recipe = read_recipe(folder)
     lock = read_lock(folder, recipe)
-    need_tools(recipe.text)
-    _check_machine(lock, host, progress)
+    _check_machine(lock, shop)
+    temp = shop.temp
     if not temp.is_dir():
         raise ImageError(f"there is no folder {temp} to work in", "Set TMPDIR to a folder with 2 GB free.")
     try:
-        with workplace(temp, host) as place:
+        with workplace(temp, shop.host) as place:
             debs = place.path / "packages"
             debs.mkdir()
-            gather(lock, archive, debs, host.env, offline, progress)
-            keep(lock, recipe.image, archive)
-            tar = bootstrap(lock, recipe.exclude, debs, place, host.uid == 0, progress)
-            check_installed(_status(tar), lock)
+            gather(lock, debs, place, shop)
+            keep(lock, recipe.image, shop.archive)
+            tar = bootstrap(lock, recipe.exclude, debs, place, shop)
+            check_installed(_status(tar, place, shop), lock)
             if any(package.name == PACKAGE for package in lock.packages):
                 settle_keystore(tar, lock.source_date_epoch)
-            return add_image(recipe, lock, tar, archive, progress)
+            return add_image(recipe, lock, tar, place, shop)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -77,33 +65,32 @@ def check_installed(status: str, lock: Lock) -> None:
         raise ImageError("what was installed isn't what the lock lists", "\n".join(lines))
 
 
-def _check_machine(lock: Lock, host: Host, progress: Progress) -> None:
-    machine = architecture(host.env)
+def _check_machine(lock: Lock, shop: Workshop) -> None:
+    now = shop.host.now
+    machine = architecture(shop.tools)
     if machine != lock.architecture:
         raise ImageError(
             f"the lock is for {lock.architecture}, this machine is {machine}",
             f"Build it on a machine with {lock.architecture}.",
         )
-    if (
-        host.now < lock.source_date_epoch
-    ):  # files made now must be newer, so that their time is set back to it
-        today = datetime.fromtimestamp(host.now, timezone.utc).date()
+    if now < lock.source_date_epoch:  # files made now must be newer, so that their time is set back to it
+        today = datetime.fromtimestamp(now, timezone.utc).date()
         raise ImageError(
             f"this machine's clock says {today}, which is before the packages were released",
             "Set the clock.",
         )
-    here = dict(tool_versions(host.env))
+    here = dict(tool_versions(shop.tools))
     others = [
         f"{name} {here.get(name, 'not a package')}" for name, seen in lock.tools if here.get(name) != seen
     ]
     if others:
-        progress.note(f"the recorded pin was made with other versions of: {', '.join(others)}")
+        shop.progress.note(f"the recorded pin was made with other versions of: {', '.join(others)}")
 
 
-def _status(tar: Path) -> str:
+def _status(tar: Path, place: Workplace, shop: Workshop) -> str:
     """dpkg's record of what is installed, out of the new root."""
-    argv = ["tar", "--extract", "--to-stdout", "--file", str(tar), "./var/lib/dpkg/status"]
-    done = subprocess.run(argv, env={"PATH": PATH}, capture_output=True, check=False)
-    if done.returncode:
-        raise ImageError(f"the new root can't be read: {done.stderr.decode(errors='replace').strip()}")
-    return done.stdout.decode()
+    argv = ("tar", "--extract", "--to-stdout", "--file", str(tar), "./var/lib/dpkg/status")
+    done = shop.tools.run(Command(argv, place))
+    if done.status:
+        raise ImageError(f"the new root can't be read: {done.errors.strip()}")
+    return done.output

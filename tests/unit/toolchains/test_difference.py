@@ -164,7 +164,7 @@ def test_streams_are_read_to_their_end_where_their_checksums_stand() -> None:
     packed[-5] ^= 1  # of the CRC
 
     def open_tar() -> AbstractContextManager[IO[bytes]]:
-        return io.BufferedReader(gzip.GzipFile(fileobj=io.BytesIO(bytes(packed))))  # type: ignore[arg-type]
+        return io.BufferedReader(gzip.GzipFile(fileobj=io.BytesIO(bytes(packed))))
 
     with pytest.raises(gzip.BadGzipFile):
         compare_tars(open_tar, open_tar)
