@@ -7,15 +7,15 @@ import sys
 from typing import Any
 
 from buildbox.starter.folder import Folder
-from buildbox.starter.parts import OWN, PREPARE, Job, Part, too_old
+from buildbox.starter.parts import OWN, PREPARE, Job, Part, fitting
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-GO_VERSION = "1.19"
-RUST_VERSION = "1.63"
+GO_VERSIONS = ("1.19", "1.24")
+RUST_VERSIONS = ("1.63", "1.85")
 _DEPENDENCIES = ("dependencies", "dev-dependencies", "build-dependencies")
 
 
@@ -40,14 +40,15 @@ def go(folder: Folder) -> Part | None:
         )
         jobs.insert(0, download)
     wanted = re.search(r"^\s*go\s+(\S+)", text, re.MULTILINE)
+    version, notes = fitting("go.mod", wanted[1] if wanted else None, GO_VERSIONS)
     return Part(
         "go",
-        GO_VERSION,
+        version,
         "go.mod",
         "go (and gcc for cgo)",
         tuple(jobs),
         env=env,
-        notes=too_old("go.mod", wanted[1] if wanted else None, GO_VERSION),
+        notes=notes,
     )
 
 
@@ -70,14 +71,15 @@ def rust(folder: Folder) -> Part | None:
         jobs.insert(
             0, Job("deps", f"Download the crates into {OWN}/cargo", run=f"{PREPARE}\n{fetch}", networked=True)
         )
+    version, notes = fitting("the project", _wanted_rust(folder), RUST_VERSIONS)
     return Part(
         "rust",
-        RUST_VERSION,
+        version,
         ", ".join(name for name in ("Cargo.toml", "Cargo.lock") if name in folder.files),
         "cargo and rustc",
         tuple(jobs),
         env=env,
-        notes=too_old("the project", _wanted_rust(folder), RUST_VERSION),
+        notes=notes,
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from buildbox.starter.folder import Folder
-from buildbox.starter.parts import OWN, PREPARE, Job, Part, too_old
+from buildbox.starter.parts import OWN, PREPARE, Job, Part, fitting
 
-VERSION = "17"
+VERSIONS = ("17", "21")
 _CLASSES = f"{OWN}/classes"
 _RELEASE = re.compile(
     r"<(?:maven\.compiler\.(?:release|source|target)|java\.version|release)>\s*(\d+)\s*<"
@@ -23,13 +23,13 @@ def java(folder: Folder) -> Part | None:
     if name is None:
         return _plain(folder) if folder.any(r".*\.java") else None
     wanted = _RELEASE.search(folder.text(name))
-    notes = too_old(name, (wanted[1] or wanted[2]) if wanted else None, VERSION)
+    version, notes = fitting(name, (wanted[1] or wanted[2]) if wanted else None, VERSIONS)
     if name == "pom.xml":
-        return _maven(notes)
-    return _gradle(name, "gradlew" in folder.files, notes)
+        return _maven(version, notes)
+    return _gradle(version, name, "gradlew" in folder.files, notes)
 
 
-def _maven(notes: tuple[str, ...]) -> Part:
+def _maven(version: str, notes: tuple[str, ...]) -> Part:
     local = f"/src/{OWN}/m2"
     jobs = (
         Job(
@@ -43,10 +43,10 @@ def _maven(notes: tuple[str, ...]) -> Part:
         Job("build", "Package into target/", ("mvn", "-B", "-o", "-DskipTests", "package")),
     )
     env = {"MAVEN_OPTS": f"-Dmaven.repo.local={local}"}
-    return Part("java", VERSION, "pom.xml", "a JDK and Maven", jobs, env=env, notes=notes)
+    return Part("java", version, "pom.xml", "a JDK and Maven", jobs, env=env, notes=notes)
 
 
-def _gradle(name: str, wrapped: bool, notes: tuple[str, ...]) -> Part:
+def _gradle(version: str, name: str, wrapped: bool, notes: tuple[str, ...]) -> Part:
     tool = ("sh", "gradlew", "--no-daemon") if wrapped else ("gradle", "--no-daemon")
     jobs = (
         Job(
@@ -63,7 +63,7 @@ def _gradle(name: str, wrapped: bool, notes: tuple[str, ...]) -> Part:
     tools = "a JDK" if wrapped else "a JDK and Gradle"
     if not wrapped:
         notes += ("There is no gradlew, and no Gradle in this: make one, or pin an image that has Gradle.",)
-    return Part("java", VERSION, name, tools, jobs, env=env, notes=notes)
+    return Part("java", version, name, tools, jobs, env=env, notes=notes)
 
 
 def _plain(folder: Folder) -> Part:
@@ -77,4 +77,4 @@ def _plain(folder: Folder) -> Part:
             comment="No build tool was found (pom.xml, build.gradle): this only compiles.",
         ),
     )
-    return Part("java", VERSION, "*.java", "a JDK", jobs)
+    return Part("java", VERSIONS[0], "*.java", "a JDK", jobs)

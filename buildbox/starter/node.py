@@ -7,9 +7,9 @@ import re
 from typing import Any
 
 from buildbox.starter.folder import Folder
-from buildbox.starter.parts import Job, Part, too_old
+from buildbox.starter.parts import Job, Part, fitting
 
-VERSION = "18"
+VERSIONS = ("18", "20")
 _NO_TEST = "no test specified"  # what `npm init` writes for want of a test
 _TEST_FILE = r"(.*/)?(test/.*|test|test-.*|.*[._-]test)\.[cm]?js"  # what `node --test` looks for
 _DESCRIPTIONS = {
@@ -37,14 +37,15 @@ def node(folder: Folder) -> Part | None:
     engines = package.get("engines")
     wanted = engines.get("node") if isinstance(engines, dict) else None
     wanted = wanted if isinstance(wanted, str) and "||" not in wanted else None
+    version, notes = fitting("engines.node", wanted, VERSIONS)
     return Part(
         "node",
-        VERSION,
+        version,
         ", ".join(name for name in ("package.json", lock) if name),
         "node and npm",
         tuple(jobs),
         env={"NPM_CONFIG_UPDATE_NOTIFIER": "false"},
-        notes=too_old("engines.node", wanted, VERSION),
+        notes=notes,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 OWN = ".buildbox"  # the folder in the project for what tasks download or build beside it
@@ -47,12 +47,20 @@ class Part:
         return f"buildbox/{self.toolchain}:{self.version}"
 
 
-def too_old(what: str, wanted: str | None, have: str) -> tuple[str, ...]:
-    """A note where a project wants a newer version (`1.22`, `>=3.12`) than the toolchain has."""
+def fitting(what: str, wanted: str | None, versions: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """Which of the catalogue's `versions`, oldest first, is for a project that wants `1.22` or `>=3.12`.
+
+    The oldest that is new enough; else the newest, with a note.
+    """
     match = re.search(r"\d+(?:\.\d+)*", wanted or "")
-    if not match or _numbers(match[0]) <= _numbers(have):
-        return ()
-    return (f"{what} asks for {match[0]} or later; this is {have}. Pin an image that has it.",)
+    if not match:
+        return versions[0], ()
+    for version in versions:
+        numbers = _numbers(version)
+        if _numbers(match[0])[: len(numbers)] <= numbers:
+            return version, ()
+    have = versions[-1]
+    return have, (f"{what} asks for {match[0]} or later; this is {have}. Pin an image that has it.",)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -10,17 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from buildbox.starter.folder import Folder
-from buildbox.starter.parts import OWN, PREPARE, Job, Part, too_old
+from buildbox.starter.parts import OWN, PREPARE, Job, Part, fitting
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-VERSION = "3.11"
+VERSIONS = ("3.11", "3.13")
 _VENV = f"{OWN}/venv"
-_IN_IMAGE = frozenset({"build", "pip", "pytest", "setuptools", "wheel"})  # of the catalogue's recipe
-_SETUPTOOLS = 66  # the recipe's; major
+# What the catalogue's images have (images/python/*/requirements.txt), and of what builds: the major version.
+_IN_IMAGE = frozenset({"build", "hatchling", "pip", "pytest", "ruff", "setuptools", "wheel"})
+BUILDERS = {"hatchling": 1, "setuptools": 80, "wheel": 0}
 _TESTING = ("dev", "develop", "test", "tests", "testing")  # names of extras and groups
 _DEV_FILES = (
     "requirements-dev.txt",
@@ -68,7 +69,7 @@ def python(folder: Folder) -> Part | None:
     setup = _setup(folder, document)
     program = f"/src/{_VENV}/bin/python" if setup.wanted else "python3"
     jobs = [_test(folder, program, setup)]
-    if setup.wanted and "ruff" in setup.names:
+    if "ruff" in setup.names or "ruff" in _table(document, "tool") or folder.first("ruff.toml", ".ruff.toml"):
         jobs.append(Job("lint", "Static checks", (program, "-m", "ruff", "check", ".")))
     if setup.wanted and "mypy" in setup.names:
         jobs.append(Job("types", "Check the types", _mypy(program, document, folder)))
@@ -79,13 +80,14 @@ def python(folder: Folder) -> Part | None:
     if setup.wanted:
         jobs.insert(0, _deps(setup, requires or ()))
     wanted = project.get("requires-python")
+    version, notes = fitting("requires-python", wanted if isinstance(wanted, str) else None, VERSIONS)
     return Part(
         "python",
-        VERSION,
+        version,
         ", ".join(found),
         "Python, pip and pytest",
         tuple(jobs),
-        notes=too_old("requires-python", wanted if isinstance(wanted, str) else None, VERSION),
+        notes=notes,
     )
 
 
@@ -163,14 +165,12 @@ def _build_requires(folder: Folder, document: dict[str, Any], setup: _Setup) -> 
     requires = tuple(_strings(system.get("requires")))
     if setup.wanted:
         return requires if all(_PLAIN.fullmatch(item) for item in requires) else None
-    if isinstance(_table(document, "project").get("license"), str):
-        return None  # PEP 639 needs a later setuptools than the image has
     return () if all(_image_has(item) for item in requires) else None
 
 
 def _image_has(requirement: str) -> bool:
-    match = re.fullmatch(r"\s*(setuptools|wheel)\s*(>=\s*(\d{1,4})(\.\d+)*)?\s*", requirement)
-    return bool(match and (match[1] == "wheel" or int(match[3] or 0) <= _SETUPTOOLS))
+    match = re.fullmatch(r"\s*([a-z]+)\s*(>=\s*(\d{1,4})(\.\d+)*)?\s*", requirement)
+    return bool(match and match[1] in BUILDERS and int(match[3] or 0) <= BUILDERS[match[1]])
 
 
 def _requirements(text: str) -> list[str]:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import chain
 from pathlib import Path
 
@@ -130,14 +130,22 @@ def test_what_the_image_has_needs_no_installing() -> None:
     [
         ('["setuptools"]', True),
         ('["setuptools>=61.2", "wheel"]', True),
-        ('["setuptools>=77"]', False),
-        ('["hatchling"]', False),
+        ('["setuptools>=77"]', True),
+        ('["setuptools>=1000"]', False),
+        ('["setuptools<61"]', False),
+        ('["hatchling>=1.24"]', True),
+        ('["flit_core"]', False),
         ('["setuptools", "setuptools-scm"]', False),
     ],
 )
 def test_a_wheel_is_built_where_the_image_can(requires: str, builds: bool) -> None:
     files = {"pyproject.toml": f'[build-system]\nrequires = {requires}\n[project]\nname = "a"\n'}
     assert ("build" in config(files).tasks) is builds
+
+
+@pytest.mark.parametrize("files", [{"ruff.toml": ""}, {"pyproject.toml": "[tool.ruff]\n"}, {}])
+def test_ruff_checks_where_it_is_configured(files: Files) -> None:
+    assert ("lint" in config({"setup.py": "", **files}).tasks) is bool(files)
 
 
 def test_without_tests_python_is_compiled() -> None:
@@ -234,22 +242,59 @@ def test_cmake_takes_arguments_and_downloads_beforehand() -> None:
 # What a project wants and the catalogue hasn't
 
 
+WANTING: Mapping[str, Callable[[str], Files]] = {
+    "python": lambda version: {"pyproject.toml": f'[project]\nname = "a"\nrequires-python = ">={version}"\n'},
+    "node": lambda version: package(engines={"node": f">={version}"}),
+    "go": lambda version: {**GO, "go.mod": f"module m\n\ngo {version}\n"},
+    "rust": lambda version: {**RUST, "Cargo.toml": f'[package]\nname = "a"\nrust-version = "{version}"\n'},
+    "java": lambda version: {
+        **ALL["maven"],
+        "pom.xml": f"<maven.compiler.release>{version}</maven.compiler.release>",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted", "chosen"),
+    [
+        ("python", "3.9", "3.11"),
+        ("python", "3.11.1", "3.11"),
+        ("python", "3.12", "3.13"),
+        ("node", "18.17", "18"),
+        ("node", "20", "20"),
+        ("go", "1.18", "1.19"),
+        ("go", "1.22.1", "1.24"),
+        ("rust", "1.63", "1.63"),
+        ("rust", "1.70", "1.85"),
+        ("java", "17", "17"),
+        ("java", "21", "21"),
+    ],
+)
+def test_the_oldest_version_that_is_new_enough_is_chosen(kind: str, wanted: str, chosen: str) -> None:
+    (part,) = started(WANTING[kind](wanted)).parts
+    assert (part.recipe, part.notes) == (f"{kind}/{chosen}", ())
+
+
 @pytest.mark.parametrize(
     "files",
     [
-        {"pyproject.toml": '[project]\nname = "a"\nrequires-python = ">=3.12"\n'},
-        package(engines={"node": ">=20"}),
-        {**GO, "go.mod": "module m\n\ngo 1.22.1\n"},
         {**RUST, "Cargo.toml": '[package]\nname = "a"\nedition = "2024"\n'},
         {**RUST, "Cargo.lock": "version = 4\n"},
-        ALL["gradle"],
     ],
-    ids=["python", "node", "go", "rust edition", "rust lock", "java"],
+    ids=["edition", "lock"],
 )
-def test_a_version_that_is_too_old_is_told(files: Files) -> None:
-    starter = started(files)
+def test_what_only_a_newer_rust_reads(files: Files) -> None:
+    assert started(files).parts[0].recipe == "rust/1.85"
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted"),
+    [("python", "3.14"), ("node", "22"), ("go", "1.25"), ("rust", "1.90"), ("java", "25")],
+)
+def test_a_version_that_is_too_old_is_told(kind: str, wanted: str) -> None:
+    starter = started(WANTING[kind](wanted))
     (note,) = starter.parts[0].notes
-    assert "or later" in note
+    assert f"asks for {wanted} or later" in note
     assert note in starter.text
 
 
