@@ -6,40 +6,35 @@ apt decides; nothing here knows how dependencies are met or how a mirror is spok
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from buildbox.errors import ImageError
 from buildbox.progress import Meter
+from buildbox.recipes.hosttools import HostTools
 from buildbox.recipes.lock import Package
+from buildbox.recipes.tools import PLAIN, Command, Tools
+from buildbox.recipes.workplace import Workplace
 
-PATH = "/usr/sbin:/usr/bin:/sbin:/bin"  # where Debian's tools are; the caller's own PATH isn't asked
 _HELPER = "/usr/lib/apt/apt-helper"  # apt's own downloader, for scripts
-_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-_POLL = 0.2  # seconds between two looks at how much has arrived
+_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 # Without release info, since apt otherwise lists only what it has fetched before.
 _LISTED = ("apt-get", "indextargets", "--no-release-info", "--format", "$(REPO_URI) $(RELEASE)")
 
 
-def environment(env: Mapping[str, str]) -> dict[str, str]:
-    """The caller's variables, for proxies, with a fixed PATH and language."""
-    return {**env, "PATH": PATH, "LC_ALL": "C.UTF-8", "LANGUAGE": "C", "DEBIAN_FRONTEND": "noninteractive"}
-
-
 def mirrors(suite: str, env: Mapping[str, str]) -> list[str]:
-    """Addresses of the mirrors that this machine's apt is set up with; those that list `suite` first."""
-    try:
-        done = subprocess.run(_LISTED, env=environment(env), capture_output=True, text=True, check=False)
-    except OSError:
-        return []  # no apt here
-    listed = [line.rsplit(" ", 1) for line in done.stdout.splitlines() if " " in line]
+    """Addresses of the mirrors that this machine's apt is set up with; those that list `suite` first.
+
+    None where there is no apt. The machine is asked wherever the tools run: they bring no mirrors.
+    """
+    done = HostTools(env, as_root=False).run(Command(_LISTED, env=PLAIN, network=True))
+    listed = [line.rsplit(" ", 1) for line in done.output.splitlines() if " " in line]
     listed.sort(key=lambda item: item[1] != suite)
     return list(dict.fromkeys(address if address.endswith("/") else f"{address}/" for address, _ in listed))
 
 
 def download(
-    packages: Sequence[Package], mirror: str, folder: Path, env: Mapping[str, str], meter: Meter
+    packages: Sequence[Package], mirror: str, folder: Path, place: Workplace, tools: Tools, meter: Meter
 ) -> list[str]:
     """Fetches what the mirror has of `packages` into `folder`; gives apt's complaints about the others.
 
@@ -50,24 +45,17 @@ def download(
         argv += [mirror + package.path, str(folder / package.file), f"SHA256:{package.sha256}"]
     _give_to_apt(folder)
     seen = _arrived(folder)
-    log = folder.parent / "download.log"
-    with open(log, "wb") as output:
-        process = subprocess.Popen(
-            argv, env=environment(env), stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        )
-    try:
-        while _running(process):
-            now = _arrived(folder)
-            meter.advance(max(0, now - seen))
-            seen = max(seen, now)
-    finally:
-        process.terminate()
-        process.wait()
-    meter.advance(max(0, _arrived(folder) - seen))
-    text = log.read_text(encoding="utf-8", errors="replace")
-    return [
-        line[3:] for line in text.splitlines() if line.startswith("E: ") and "Download Failed" not in line
-    ]
+
+    def look() -> None:
+        nonlocal seen
+        now = _arrived(folder)
+        meter.advance(max(0, now - seen))
+        seen = max(seen, now)
+
+    done = tools.run(Command(tuple(argv), place, env=PLAIN, network=True), watch=look)
+    look()
+    lines = f"{done.output}\n{done.errors}".splitlines()
+    return [line[3:] for line in lines if line.startswith("E: ") and "Download Failed" not in line]
 
 
 class Resolver:
@@ -75,18 +63,20 @@ class Resolver:
 
     def __init__(
         self,
-        folder: Path,
         mirror: str,
         suite: str,
         components: Sequence[str],
         architecture: str,
-        env: Mapping[str, str],
+        place: Workplace,
+        tools: Tools,
     ) -> None:
-        self._folder, self._env = folder, environment(env)
+        self._place, self._tools = place, tools
+        folder = place.path
         for name in ("lists/partial", "cache/archives/partial"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / "status").write_text("")
-        signed = f" signed-by={_KEYRING}" if _KEYRING.exists() else ""
+        has_keyring = not tools.run(Command(("test", "-e", _KEYRING))).status
+        signed = f" signed-by={_KEYRING}" if has_keyring else ""
         self._source = f"deb [arch={architecture}{signed}] {mirror} {suite} {' '.join(components)}\n"
         (folder / "sources.list").write_text(self._source)
         settings = {
@@ -112,7 +102,7 @@ class Resolver:
     def update(self) -> str:
         """Fetches the suite's index; gives the text of its Release file. Raises ImageError."""
         self._run("apt-get", "update", "--error-on=any")
-        releases = sorted((self._folder / "lists").glob("*Release"))
+        releases = sorted((self._place.path / "lists").glob("*Release"))
         if not releases:
             raise ImageError(f"apt got no Release file from: {self._source.strip()}")
         return releases[0].read_text(encoding="utf-8")
@@ -136,23 +126,15 @@ class Resolver:
         return self._run("apt-cache", "show", *(f"{name}={version}" for name, _, version in packages))
 
     def _run(self, program: str, *arguments: str) -> str:
-        argv = [program, *self._options, *arguments]
-        done = subprocess.run(argv, env=self._env, capture_output=True, text=True, check=False)
-        if done.returncode:
-            said = [line for line in done.stderr.splitlines() if line[:2] in ("E:", "W:")] or [done.stderr]
+        argv = (program, *self._options, *arguments)
+        done = self._tools.run(Command(argv, self._place, env=PLAIN, network=True))
+        if done.status:
+            said = [line for line in done.errors.splitlines() if line[:2] in ("E:", "W:")] or [done.errors]
             raise ImageError(
                 f"apt can't resolve the recipe: {said[0].removeprefix('E: ')}",
                 "\n".join([*said[1:12], f"The source was: {self._source.strip()}"]),
             )
-        return done.stdout
-
-
-def _running(process: subprocess.Popen[bytes]) -> bool:
-    try:
-        process.wait(_POLL)
-    except subprocess.TimeoutExpired:
-        return True
-    return False
+        return done.output
 
 
 def _arrived(folder: Path) -> int:

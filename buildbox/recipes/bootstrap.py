@@ -7,9 +7,6 @@ packages' scripts see, and the files that mmdebstrap copies from the machine or 
 from __future__ import annotations
 
 import hashlib
-import os
-import signal
-import subprocess
 from collections import deque
 from collections.abc import Sequence
 from email.utils import formatdate
@@ -18,10 +15,10 @@ from shlex import quote as shell_quote
 from urllib.parse import quote
 
 from buildbox.errors import ImageError
-from buildbox.progress import Progress
-from buildbox.recipes.apt import PATH
 from buildbox.recipes.lock import Lock
+from buildbox.recipes.tools import PLAIN, Command
 from buildbox.recipes.workplace import Workplace
+from buildbox.recipes.workshop import Workshop
 
 # dpkg(1): documentation that no build reads; the copyright files stay, as their licences ask.
 _SETTINGS = """path-exclude=/usr/share/doc/*
@@ -63,54 +60,36 @@ rm -f var/cache/debconf/*-old var/lib/dpkg/*-old
 find var/log -type f -delete
 find . -xdev -type f -perm /6000 -exec chmod ug-s {} +
 """
-_ISOLATED = (
-    "unshare",
-    "--mount",
-    "--uts",
-    "--ipc",
-    "--net",
-    "--pid",
-    "--mount-proc",
-    "--fork",
-    "--kill-child",
-)
+# Every package's own description, each with a NUL behind it.
+_DESCRIBED = r"""for deb; do dpkg-deb --field "$deb" || exit; printf '\0'; done"""
 _NAMESPACES = ("unshare", "newuidmap", "newgidmap", "subuid", "subgid")
 _TAIL = 25  # last lines of the log that a failure shows
 _WIDTH = 300  # characters of a line of it
-_GRACE = 30  # seconds for mmdebstrap to tidy up when it is stopped
 
 
-def bootstrap(
-    lock: Lock, exclude: Sequence[str], debs: Path, place: Workplace, as_root: bool, progress: Progress
-) -> Path:
+def bootstrap(lock: Lock, exclude: Sequence[str], debs: Path, place: Workplace, shop: Workshop) -> Path:
     """A tar of a root file system in which exactly the lock's packages, all in `debs`, are installed.
 
-    `as_root`: whether we are root; everyone else needs user namespaces, and gets the same bytes.
     Raises ImageError with the end of the log and the command to run by hand.
     """
-    _index(lock, debs)
-    root = place.path / "root"
-    root.mkdir()
-    root.chmod(0o1777)  # in a user namespace, its root is a stranger to us
+    _index(lock, debs, place, shop)
     settings = place.path / "dpkg.cfg"
     settings.write_text(_SETTINGS + "".join(f"path-exclude={pattern}\n" for pattern in exclude))
     settings.chmod(0o644)
     tar = place.path / "layer.tar"
     env = {
-        "PATH": PATH,
         "HOME": "/nonexistent",
-        "TMPDIR": str(root),
         "TZ": "UTC0",
         "SOURCE_DATE_EPOCH": str(lock.source_date_epoch),
         "PYTHONHASHSEED": "0",  # the order in which Python packages are compiled
     }
-    command = _command(lock, settings, debs, tar, "root" if as_root else "unshare")
-    _run([*(_isolation(env) if as_root else ()), *command], env, place, progress)
+    argv = _command(lock, settings, debs, tar, "root" if shop.tools.as_root else "unshare")
+    _run(Command(argv, place, env, isolated=True), place, shop)
     return tar
 
 
-def _command(lock: Lock, settings: Path, debs: Path, tar: Path, mode: str) -> list[str]:
-    return [
+def _command(lock: Lock, settings: Path, debs: Path, tar: Path, mode: str) -> tuple[str, ...]:
+    return (
         "mmdebstrap",
         f"--mode={mode}",
         "--variant=essential",
@@ -124,42 +103,27 @@ def _command(lock: Lock, settings: Path, debs: Path, tar: Path, mode: str) -> li
         "",  # any suite: the repository is ours and holds nothing else
         str(tar),
         f"deb [trusted=yes] copy:{quote(str(debs))} ./",
-    ]
+    )
 
 
-def _isolation(env: dict[str, str]) -> tuple[str, ...]:
-    """What to put before the command, as root, so that nothing reaches the network or outlives us.
-
-    Inside a plain container that isn't permitted; mmdebstrap then does without mounts.
-    """
-    try:
-        probe = subprocess.run([*_ISOLATED, "true"], env=env, capture_output=True, check=False)
-    except OSError:
-        return ()
-    return _ISOLATED if probe.returncode == 0 else ()
-
-
-def _index(lock: Lock, debs: Path) -> None:
+def _index(lock: Lock, debs: Path, place: Workplace, shop: Workshop) -> None:
     """Makes `debs` a repository. Raises ImageError where a package isn't what the lock says it is."""
     debs.chmod(0o755)
-    lines = []
     for package in lock.packages:
-        path = debs / package.file
-        path.chmod(0o644)
-        done = subprocess.run(
-            ["dpkg-deb", "--field", path], env={"PATH": PATH}, capture_output=True, text=True, check=False
-        )
+        (debs / package.file).chmod(0o644)
+    lines = []
+    for package, described in zip(lock.packages, _described(lock, debs, place, shop), strict=True):
         fields = (
             f"Package: {package.name}\n",
             f"Version: {package.version}\n",
             f"Architecture: {package.architecture}\n",
         )
-        if done.returncode or not all(f"\n{field}" in f"\n{done.stdout}" for field in fields):
+        if not all(f"\n{field}" in f"\n{described}" for field in fields):
             raise ImageError(
                 f"{package.file} is not the package {package} that the lock says it is",
                 "The lock was made wrongly or changed by hand; lock the recipe again.",
             )
-        lines.append(f"{done.stdout.rstrip()}\nFilename: ./{package.file}\n")
+        lines.append(f"{described.rstrip()}\nFilename: ./{package.file}\n")
         lines.append(f"Size: {package.size}\nSHA256: {package.sha256}\n\n")
     data = "".join(lines).encode()
     (debs / "Packages").write_bytes(data)
@@ -171,32 +135,27 @@ def _index(lock: Lock, debs: Path) -> None:
         (debs / name).chmod(0o644)
 
 
-def _run(argv: Sequence[str], env: dict[str, str], place: Workplace, progress: Progress) -> None:
+def _described(lock: Lock, debs: Path, place: Workplace, shop: Workshop) -> list[str]:
+    """The control data of each of the lock's packages, in its order. Raises ImageError."""
+    files = (str(debs / package.file) for package in lock.packages)
+    done = shop.tools.run(Command(("sh", "-c", _DESCRIBED, "sh", *files), place, env=PLAIN))
+    found = done.output.split("\0")[:-1]
+    if done.status or len(found) != len(lock.packages):
+        raise ImageError(f"a package of the lock can't be read: {done.errors.strip() or done.status}")
+    return found
+
+
+def _run(command: Command, place: Workplace, shop: Workshop) -> None:
     log: deque[str] = deque(maxlen=_TAIL)
-    process = subprocess.Popen(
-        argv,
-        env=env,
-        cwd="/",
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,  # Ctrl-C is for us; we stop it in order
-        pass_fds=(place.lock,),  # the place stays taken until the last of its processes is gone
-    )
-    assert process.stderr
-    try:
-        for line in process.stderr:
-            log.append(line.rstrip())
-            if line.startswith("I: ") and line.endswith("...\n") and "tempdir" not in line:
-                progress.note(line[3:].rstrip("\n."))
-        process.wait()
-    except BaseException:
-        _stop(process)
-        raise
-    if process.returncode:
-        raise _failed(process.returncode, log, place)
+
+    def on_line(line: str) -> None:
+        log.append(line)
+        if line.startswith("I: ") and line.endswith("...") and "tempdir" not in line:
+            shop.progress.note(line[3:].rstrip("."))
+
+    status = shop.tools.run(command, on_line).status
+    if status:
+        raise _failed(status, log, place)
 
 
 def _failed(status: int, log: Sequence[str], place: Workplace) -> ImageError:
@@ -209,13 +168,3 @@ def _failed(status: int, log: Sequence[str], place: Workplace) -> ImageError:
         todo = "Build as root, or install uidmap and give your user a line in /etc/subuid and /etc/subgid."
     lines = [f"  {line[:_WIDTH]}" for line in list(log)[-shown:]]
     return ImageError(f"mmdebstrap failed: {why}", "\n".join([todo, *lines]))
-
-
-def _stop(process: subprocess.Popen[str]) -> None:
-    """Ends the whole group and waits until none of it writes any more."""
-    os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.communicate(timeout=_GRACE)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
+from buildbox.archive.layout import Archive
 from buildbox.errors import ImageError
 from buildbox.recipes.bootstrap import bootstrap
 from buildbox.recipes.deb822 import stanzas
@@ -20,9 +22,10 @@ from buildbox.recipes.workplace import Workplace, workplace
 from buildbox.recipes.workshop import Workshop
 
 
-def build(folder: Path, shop: Workshop) -> Built:
+def build(folder: Path, shop: Workshop, into: Archive | None = None) -> Built:
     """Makes the image of the recipe in `folder` from its lock alone and keeps it in the archive.
 
+    `into` is another archive for the image; its packages are kept in the workshop's all the same.
     Raises ConfigError for recipe and lock, ImageError where the image can't be made, ArchiveError.
     """
     recipe = read_recipe(folder)
@@ -41,7 +44,7 @@ def build(folder: Path, shop: Workshop) -> Built:
             check_installed(_status(tar, place, shop), lock)
             if any(package.name == PACKAGE for package in lock.packages):
                 settle_keystore(tar, lock.source_date_epoch)
-            return add_image(recipe, lock, tar, place, shop)
+            return add_image(recipe, lock, tar, place, replace(shop, archive=into) if into else shop)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise

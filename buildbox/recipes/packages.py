@@ -6,7 +6,7 @@ What came from a mirror is kept in the archive as an OCI artifact (image-spec 1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from buildbox.archive.images import full_name
@@ -14,10 +14,11 @@ from buildbox.archive.layout import Archive
 from buildbox.digest import Digest
 from buildbox.errors import ImageError
 from buildbox.oci import OCI_MANIFEST, Descriptor, canonical
-from buildbox.progress import Progress
 from buildbox.recipes import apt
 from buildbox.recipes.kept import copy_out, take_in
 from buildbox.recipes.lock import Lock, Package
+from buildbox.recipes.workplace import Workplace
+from buildbox.recipes.workshop import Workshop
 from buildbox.reference import ImageRef
 from buildbox.units import show_size
 
@@ -29,21 +30,21 @@ _SHOWN = 5  # lines of a mirror's complaints that a message repeats
 
 def gather(
     lock: Lock,
-    archive: Archive,
     folder: Path,
-    env: Mapping[str, str],
-    offline: bool,
-    progress: Progress,
+    place: Workplace,
+    shop: Workshop,
 ) -> list[Path]:
-    """Puts the lock's packages into `folder`, from the archive or else from the machine's mirrors.
+    """Puts the lock's packages into `folder`, which is in `place`: from the archive, else from mirrors.
 
     Raises ImageError naming what can't be had and all that was tried.
     """
-    missing = [package for package in lock.packages if not copy_out(package, archive, folder)]
+    missing = [package for package in lock.packages if not copy_out(package, shop.archive, folder)]
     if missing:
         size = show_size(sum(package.size for package in missing))
-        progress.note(f"packages not in the archive yet: {len(missing)} of {len(lock.packages)} ({size})")
-        _fetch(missing, lock.suite, archive, folder, env, offline, progress)
+        shop.progress.note(
+            f"packages not in the archive yet: {len(missing)} of {len(lock.packages)} ({size})"
+        )
+        _fetch(missing, lock.suite, folder, place, shop)
     return [folder / package.file for package in lock.packages]
 
 
@@ -78,23 +79,21 @@ def keep(lock: Lock, image: ImageRef, archive: Archive) -> Digest:
 def _fetch(
     missing: Sequence[Package],
     suite: str,
-    archive: Archive,
     folder: Path,
-    env: Mapping[str, str],
-    offline: bool,
-    progress: Progress,
+    place: Workplace,
+    shop: Workshop,
 ) -> None:
-    tried = [f"the archive at {archive.path}: doesn't have it"]
-    addresses = [] if offline else apt.mirrors(suite, env)
-    if offline:
+    tried = [f"the archive at {shop.archive.path}: doesn't have it"]
+    addresses = [] if shop.offline else apt.mirrors(suite, shop.host.env)
+    if shop.offline:
         tried.append("mirrors: not asked (--offline)")
     elif not addresses:
         tried.append("mirrors: this machine's apt is set up with none")
     for address in addresses:
         total = sum(package.size for package in missing)
-        with progress.meter("fetching packages", total) as meter:
-            complaints = apt.download(missing, address, folder, env, meter)
-        missing = [package for package in missing if not take_in(package, archive, folder)]
+        with shop.progress.meter("fetching packages", total) as meter:
+            complaints = apt.download(missing, address, folder, place, shop.tools, meter)
+        missing = [package for package in missing if not take_in(package, shop.archive, folder)]
         if not missing:
             return
         tried.append(f"{address}:")

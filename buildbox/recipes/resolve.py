@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timezone
 from email.utils import parsedate_to_datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from buildbox.errors import ImageError
-from buildbox.progress import Progress
 from buildbox.recipes.apt import Resolver, mirrors
 from buildbox.recipes.deb822 import stanzas
 from buildbox.recipes.lock import BUILDER, Lock, Package
 from buildbox.recipes.recipe import Recipe
-from buildbox.recipes.tools import architecture, need_tools, tool_versions
+from buildbox.recipes.tools import architecture, tool_versions
+from buildbox.recipes.workplace import Workplace, workplace
+from buildbox.recipes.workshop import Workshop
 
 
-def resolve(recipe: Recipe, temp: Path, env: Mapping[str, str], progress: Progress) -> Lock:
+def resolve(recipe: Recipe, shop: Workshop) -> Lock:
     """The exact packages that `recipe` means today on this machine's mirrors and architecture.
 
-    `temp` is a folder for scratch files. Raises ImageError where a package or the suite can't be had.
+    Raises ImageError where a package or the suite can't be had.
     """
-    need_tools(recipe.text)
-    addresses = mirrors(recipe.suite, env)
+    addresses = mirrors(recipe.suite, shop.host.env)
     if not addresses:
         raise ImageError(
             "this machine's apt has no mirror to resolve the recipe with",
@@ -31,18 +29,18 @@ def resolve(recipe: Recipe, temp: Path, env: Mapping[str, str], progress: Progre
         )
     failures: list[ImageError] = []
     for address in addresses:
-        progress.note(f"resolving {recipe.text} with {recipe.suite} of {address}")
+        shop.progress.note(f"resolving {recipe.text} with {recipe.suite} of {address}")
         try:
-            with TemporaryDirectory(prefix="buildbox-lock-", dir=temp) as folder:
-                return _resolve(recipe, address, Path(folder), env)
+            with workplace(shop.temp, shop.host) as place:
+                return _resolve(recipe, address, place, shop)
         except ImageError as error:
             failures.append(error)
     raise failures[0]  # the mirror that fits best
 
 
-def _resolve(recipe: Recipe, mirror: str, folder: Path, env: Mapping[str, str]) -> Lock:
-    machine = architecture(env)
-    apt = Resolver(folder, mirror, recipe.suite, recipe.components, machine, env)
+def _resolve(recipe: Recipe, mirror: str, place: Workplace, shop: Workshop) -> Lock:
+    machine = architecture(shop.tools)
+    apt = Resolver(mirror, recipe.suite, recipe.components, machine, place, shop.tools)
     release = next(stanzas(_signed_part(apt.update())))
     chosen = apt.install(recipe.packages)
     packages = {(p.name, p.architecture, p.version): p for p in map(_package, stanzas(apt.show(chosen)))}
@@ -56,7 +54,7 @@ def _resolve(recipe: Recipe, mirror: str, folder: Path, env: Mapping[str, str]) 
         release.get("version", ""),
         int(parsedate_to_datetime(release["date"]).replace(tzinfo=timezone.utc).timestamp()),
         machine,
-        tool_versions(env),
+        tool_versions(shop.tools),
         tuple(sorted(packages[key] for key in chosen)),
     )
 

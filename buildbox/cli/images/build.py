@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from buildbox.cli.call import Call
-from buildbox.cli.images.given import RecipeName, scratch
+from buildbox.cli.images.given import RecipeName, workshop
 
 
 def build(
@@ -35,7 +35,8 @@ def build(
 
     call: Call = ctx.obj
     folder = find_recipe(recipe, call.catalogues())
-    built = build_image(folder, call.archive(), scratch(call), call.host, call.console, call.offline)
+    with workshop(call, recipe) as shop:
+        built = build_image(folder, shop)
     if record:
         write_record(folder, built)
     recorded = recorded_pin(folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from buildbox.cli.call import Call
-from buildbox.cli.images.given import RecipeName, scratch
+from buildbox.cli.images.given import RecipeName, workshop
 
 
 def lock(ctx: typer.Context, recipe: RecipeName) -> None:
@@ -25,7 +25,9 @@ def lock(ctx: typer.Context, recipe: RecipeName) -> None:
     call: Call = ctx.obj
     folder = find_recipe(recipe, call.catalogues())
     before = old_contents(folder)
-    new = resolve(read_recipe(folder), scratch(call), call.host.env, call.console)
+    read = read_recipe(folder)
+    with workshop(call, recipe) as shop:
+        new = resolve(read, shop)
     path = write_lock(folder, new, recipe)
     lines = changes(before, (*new.packages, *new.wheels))
     if call.console.json:

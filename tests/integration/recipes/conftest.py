@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from buildbox.archive.layout import Archive
-from buildbox.progress import Silent
 from buildbox.recipes.catalogue import find_recipe, own_catalogue
 from buildbox.recipes.lock import read_lock
-from buildbox.recipes.packages import gather
 from buildbox.recipes.recipe import read_recipe
+from tests.support.workshops import fetch_packages, workshop
 
 SetMirrors = Callable[[Sequence[Path]], Mapping[str, str]]
 
@@ -44,7 +43,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
     folder = find_recipe("python/3.11", [own_catalogue()])
     lock = read_lock(folder, read_recipe(folder))
-    scratch = home / "scratch" / "packages"
-    scratch.mkdir(parents=True)
-    gather(lock, Archive.open(home / "archive"), scratch, os.environ, False, Silent())
+    scratch = home / "scratch"
+    scratch.mkdir()
+    fetch_packages(lock, workshop(scratch, Archive.open(home / "archive")))
     return home

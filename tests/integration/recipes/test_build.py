@@ -13,14 +13,13 @@ from buildbox.archive.layout import Archive
 from buildbox.digest import Digest
 from buildbox.errors import ImageError
 from buildbox.oci import Platform
-from buildbox.progress import Silent
 from buildbox.recipes.bootstrap import bootstrap
 from buildbox.recipes.catalogue import own_catalogue
 from buildbox.recipes.lock import Package
 from buildbox.recipes.record import recorded_pin
 from buildbox.recipes.workplace import workplace
 from tests.support.recipes import lock
-from tests.support.values import host
+from tests.support.workshops import workshop
 
 ROOT = os.getuid() == 0
 BUILD = (sys.executable, "-m", "buildbox", "images", "build", "python/3.11")
@@ -120,8 +119,9 @@ def test_a_package_that_is_not_what_the_lock_says(tmp_path: Path) -> None:
     subprocess.run(["dpkg-deb", "--build", str(tmp_path / "tree"), str(deb)], check=True, capture_output=True)
     data = deb.read_bytes()
     locked = lock(Package("good", "all", "1.0-1", len(data), Digest.of(data).hex, path))
+    shop = workshop(tmp_path, Archive.open(tmp_path / "archive"))
     with (
-        workplace(tmp_path, host(tmp_path, now=0, uid=os.getuid())) as place,
+        workplace(tmp_path, shop.host) as place,
         pytest.raises(ImageError, match="is not the package good"),
     ):
-        bootstrap(locked, (), debs, place, ROOT, Silent())
+        bootstrap(locked, (), debs, place, shop)

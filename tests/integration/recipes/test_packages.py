@@ -9,11 +9,11 @@ import pytest
 from buildbox.archive.layout import Archive
 from buildbox.errors import ImageError
 from buildbox.oci import MAX_MANIFEST, parse_manifest
-from buildbox.progress import Silent
 from buildbox.recipes.lock import Lock, Package
-from buildbox.recipes.packages import gather, keep
+from buildbox.recipes.packages import keep
 from tests.integration.recipes.conftest import SetMirrors
 from tests.support.recipes import lock, package, recipe
+from tests.support.workshops import fetch_packages, workshop
 
 MAKE = package("make", data=b"make's bytes")
 GIT = package("git", "1:2.39.5-0+deb12u3", data=b"git's bytes")
@@ -34,8 +34,8 @@ def mirror(folder: Path, contents: Mapping[Package, bytes]) -> Path:
 def gathered(
     wanted: Lock, archive: Archive, where: Path, env: Mapping[str, str], offline: bool = False
 ) -> list[bytes]:
-    where.mkdir(parents=True)
-    return [path.read_bytes() for path in gather(wanted, archive, where, env, offline, Silent())]
+    where.mkdir()
+    return fetch_packages(wanted, workshop(where, archive, env, offline))
 
 
 def refusal(archive: Archive, where: Path, env: Mapping[str, str], offline: bool = False) -> ImageError:
@@ -48,10 +48,10 @@ def test_from_a_mirror_and_then_from_the_archive(
     tmp_path: Path, archive: Archive, set_mirrors: SetMirrors
 ) -> None:
     env = set_mirrors([mirror(tmp_path / "mirror", BYTES)])
-    assert gathered(BOTH, archive, tmp_path / "one" / "debs", env) == [b"git's bytes", b"make's bytes"]
+    assert gathered(BOTH, archive, tmp_path / "one", env) == [b"git's bytes", b"make's bytes"]
     nowhere = set_mirrors([])
-    assert gathered(BOTH, archive, tmp_path / "two" / "debs", nowhere) == [b"git's bytes", b"make's bytes"]
-    assert gathered(BOTH, archive, tmp_path / "three" / "debs", nowhere, True) == [
+    assert gathered(BOTH, archive, tmp_path / "two", nowhere) == [b"git's bytes", b"make's bytes"]
+    assert gathered(BOTH, archive, tmp_path / "three", nowhere, True) == [
         b"git's bytes",
         b"make's bytes",
     ]
@@ -62,7 +62,7 @@ def test_each_mirror_is_asked_for_what_the_others_lack(
 ) -> None:
     one = mirror(tmp_path / "m1", {MAKE: BYTES[MAKE]})
     other = mirror(tmp_path / "m2", {GIT: BYTES[GIT]})
-    found = gathered(BOTH, archive, tmp_path / "one" / "debs", set_mirrors([one, other]))
+    found = gathered(BOTH, archive, tmp_path / "one", set_mirrors([one, other]))
     assert found == [b"git's bytes", b"make's bytes"]
 
 
@@ -70,40 +70,40 @@ def test_a_mirror_with_other_bytes_is_refused_and_nothing_of_it_kept(
     tmp_path: Path, archive: Archive, set_mirrors: SetMirrors
 ) -> None:
     bad = mirror(tmp_path / "bad", {MAKE: b"evil's bytes", GIT: BYTES[GIT]})
-    error = refusal(archive, tmp_path / "one" / "debs", set_mirrors([bad]))
+    error = refusal(archive, tmp_path / "one", set_mirrors([bad]))
     assert str(MAKE) in error.reason
     assert str(GIT) not in error.reason
     assert "Hash Sum mismatch" in error.hint
     assert not archive.has(MAKE.digest)
     good = mirror(tmp_path / "good", {MAKE: BYTES[MAKE]})
-    assert gathered(BOTH, archive, tmp_path / "two" / "debs", set_mirrors([bad, good]))
+    assert gathered(BOTH, archive, tmp_path / "two", set_mirrors([bad, good]))
 
 
 def test_what_nobody_has_is_named_with_all_that_was_tried(
     tmp_path: Path, archive: Archive, set_mirrors: SetMirrors
 ) -> None:
     mirrors = [mirror(tmp_path / name, {GIT: BYTES[GIT]}) for name in ("m1", "m2")]
-    error = refusal(archive, tmp_path / "one" / "debs", set_mirrors(mirrors))
+    error = refusal(archive, tmp_path / "one", set_mirrors(mirrors))
     assert error.reason.endswith(str(MAKE))
     for place in (str(archive.path), *map(str, mirrors)):
         assert place in error.hint
 
 
 def test_without_mirrors_and_offline(tmp_path: Path, archive: Archive, set_mirrors: SetMirrors) -> None:
-    assert "set up with none" in refusal(archive, tmp_path / "one" / "debs", set_mirrors([])).hint
-    assert "--offline" in refusal(archive, tmp_path / "two" / "debs", os.environ, True).hint
+    assert "set up with none" in refusal(archive, tmp_path / "one", set_mirrors([])).hint
+    assert "--offline" in refusal(archive, tmp_path / "two", os.environ, True).hint
 
 
 def test_a_damaged_copy_is_replaced(tmp_path: Path, archive: Archive, set_mirrors: SetMirrors) -> None:
     env = set_mirrors([mirror(tmp_path / "mirror", BYTES)])
-    gathered(BOTH, archive, tmp_path / "one" / "debs", env)
+    gathered(BOTH, archive, tmp_path / "one", env)
     archive.blob_path(MAKE.digest).write_bytes(b"rotten")
-    assert gathered(BOTH, archive, tmp_path / "two" / "debs", env) == [b"git's bytes", b"make's bytes"]
+    assert gathered(BOTH, archive, tmp_path / "two", env) == [b"git's bytes", b"make's bytes"]
     assert archive.is_sound(MAKE.digest)
 
 
 def test_packages_are_kept_as_an_artifact(tmp_path: Path, archive: Archive, set_mirrors: SetMirrors) -> None:
-    gathered(BOTH, archive, tmp_path / "one" / "debs", set_mirrors([mirror(tmp_path / "mirror", BYTES)]))
+    gathered(BOTH, archive, tmp_path / "one", set_mirrors([mirror(tmp_path / "mirror", BYTES)]))
     digest = keep(BOTH, recipe().image, archive)
     assert keep(BOTH, recipe().image, archive) == digest
     [(name, kept)] = archive.refs()

@@ -5,7 +5,6 @@ Its tasks run as another user than root where that can be had: whom images know 
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -17,13 +16,12 @@ import pytest
 
 from buildbox.archive.layout import Archive
 from buildbox.config.load import parse
-from buildbox.progress import Silent
-from buildbox.recipes.packages import gather
 from buildbox.recipes.resolve import resolve
 from tests.integration.run.conftest import CALLERS
 from tests.support.project import Project, lend_archive, let_others_pass
 from tests.support.recipes import recipe
 from tests.support.samples import CMAKE, GO, JAVA, MAKE, MAVEN, NODE, RUST, Files
+from tests.support.workshops import fetch_packages, workshop
 
 CALLER = CALLERS[-1]
 
@@ -96,12 +94,12 @@ def start(tmp_path: Path, need_toolchain: Callable[[str], Path]) -> Start:
 @pytest.fixture
 def plugins(tmp_path: Path) -> Path:
     """A Maven repository with the plugins that Debian has, of the versions that Maven asks for."""
-    packages, archive = tmp_path / "packages", Archive.open(tmp_path / "archive")
-    packages.mkdir()
-    lock = resolve(recipe(PLUGINS), tmp_path, os.environ, Silent())
+    shop = workshop(tmp_path, Archive.open(tmp_path / "archive"))
+    lock = resolve(recipe(PLUGINS), shop)
     java = tuple(each for each in lock.packages if re.search(r"-java$|^junit|^maven", each.name))
-    for path in gather(replace(lock, packages=java), archive, packages, os.environ, False, Silent()):
-        subprocess.run(["dpkg-deb", "--extract", path, tmp_path / "root"], check=True)
+    for deb in fetch_packages(replace(lock, packages=java), shop):
+        (tmp_path / "one.deb").write_bytes(deb)
+        subprocess.run(["dpkg-deb", "--extract", tmp_path / "one.deb", tmp_path / "root"], check=True)
     return tmp_path / "root/usr/share/maven-repo"
 
 
