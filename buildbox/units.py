@@ -50,3 +50,13 @@ def show_duration(seconds: float) -> str:
         return f"{rest}s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest:02d}s"
+
+
+def show_age(seconds: float) -> str:
+    """How long ago something was, for people: `today`, `12 days`, `4 months`, `2 years`."""
+    days = int(seconds // 86400)
+    for limit, unit, length in ((60, "day", 1), (730, "month", 30.44)):
+        if days < limit:
+            count = int(days / length)
+            return "today" if count < 1 else f"{count} {unit}" + ("s" if count > 1 else "")
+    return f"{int(days / 365.25)} years"

@@ -50,7 +50,7 @@ def bill_of_materials(recipe: Recipe, lock: Lock, pin: ImageRef | None) -> dict[
         "version": 1,
         "metadata": {
             "timestamp": _date(lock.source_date_epoch),
-            "tools": {"components": [{"type": "application", "name": "buildbox images sbom"}]},
+            "tools": {"components": [{"type": "application", "name": "buildbox"}]},
             "component": image,
         },
         "components": parts,
@@ -88,7 +88,7 @@ def package_url(
     percent-encoded, and qualifiers are sorted.
     """
     path = "/".join(quote(part, safe=":") for part in (kind, namespace, name) if part)
-    pairs = [f"{key}={quote(value, safe=':/')}" for key, value in sorted((qualifiers or {}).items())]
+    pairs = [f"{key}={quote(value, safe=':')}" for key, value in sorted((qualifiers or {}).items())]
     return f"pkg:{path}@{quote(version, safe=':')}" + ("?" + "&".join(pairs) if pairs else "")
 
 
@@ -103,8 +103,7 @@ def _image(recipe: Recipe, lock: Lock, pin: ImageRef | None) -> dict[str, Any]:
     }
     if pin and pin.digest:
         image["hashes"] = _sha256(pin.digest.hex)
-        where = {"repository_url": pin.name, "tag": recipe.version}
-        image["purl"] = package_url("oci", "", recipe.name, str(pin.digest), where)
+        image["purl"] = package_url("oci", "", recipe.name, str(pin.digest), {"tag": recipe.version})
     image["properties"] = _properties(
         ("recipe", recipe.text),
         ("recipe.checksum", str(lock.recipe)),

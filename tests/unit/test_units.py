@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from buildbox.units import parse_duration, parse_size, show_duration, show_size
+from buildbox.units import parse_duration, parse_size, show_age, show_duration, show_size
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,21 @@ def test_for_people() -> None:
         "3m05s",
         "2h07m",
     ]
+
+
+@pytest.mark.parametrize(
+    ("days", "shown"),
+    [
+        (-1, "today"),
+        (0.9, "today"),
+        (1, "1 day"),
+        (59, "59 days"),
+        (60, "1 month"),
+        (125, "4 months"),
+        (729, "23 months"),
+        (731, "2 years"),
+        (4000, "10 years"),
+    ],
+)
+def test_ages_for_people(days: float, shown: str) -> None:
+    assert show_age(days * 86400) == shown

@@ -1,0 +1,170 @@
+"""What recipes there are, and how much of each is on this machine; no engine is asked, no layer read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from buildbox.archive.images import MAX_CONFIG, read_manifest
+from buildbox.archive.layout import Archive
+from buildbox.digest import Digest
+from buildbox.errors import ArchiveError, ConfigError, ImageError
+from buildbox.oci import MAX_MANIFEST, Manifest
+from buildbox.recipes.lock import LOCK, Package, Wheel, read_lock
+from buildbox.recipes.recipe import RECIPE, read_recipe
+from buildbox.recipes.record import recorded
+from buildbox.reference import ImageRef
+
+DEBIAN, DOCKERFILE = "debian", "Dockerfile"  # kinds of recipes; images of the latter aren't reproducible
+OK, UNLOCKED, STALE, BROKEN = "ok", "no lock", "stale lock", "broken"  # states of recipes
+YES, OLDER, NO = "yes", "older", "no"  # whether the archive has the image; older: one of another lock
+_LOCK_LABEL = "buildbox.lock.checksum"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A recipe as it stands here. Empty and None are what isn't known."""
+
+    recipe: str  # NAME/VERSION
+    kind: str
+    catalogue: Path  # the folder that it was found in
+    state: str = OK
+    problem: str = ""  # what is wrong, unless the state is ok
+    suite: str = ""
+    release: str = ""
+    dated: int | None = None  # seconds since the epoch: the lock's release date, the image's where no lock is
+    pin: ImageRef | None = None  # the recorded one, or else that of the image in the archive
+    size: int | None = None  # bytes, compressed
+    of_packages: bool = False  # `size` is that of the packages, since the image's isn't known
+    image: str = NO
+    packages: bool = False  # whether the archive has all of them: then a build needs no network
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """An image that is in the archive with all its layers."""
+
+    pin: ImageRef
+    size: int
+    created: int | None
+    lock: str  # checksum of the lock that it was made from, "" for other images
+
+
+@dataclass(frozen=True)
+class _Shelf:
+    """The archive, and the newest that it has under each name."""
+
+    archive: Archive
+    newest: Mapping[str, Digest]  # registry/repository:tag -> digest
+
+    def newest_of(self, image: ImageRef) -> _Kept | None:
+        digest = self.newest.get(f"{image.registry}/{image.repository}:{image.tag}")
+        return self.kept(image.pinned(digest)) if digest else None
+
+    def kept(self, pin: ImageRef) -> _Kept | None:
+        """The image of `pin`, for whatever platform; None unless all its layers are there."""
+        assert pin.digest
+        try:
+            top = read_manifest(self.archive.read(pin.digest, MAX_MANIFEST), pin.digest)
+            if isinstance(top, Manifest):
+                return self._read(pin, top)
+            manifests = (
+                read_manifest(self.archive.read(each, MAX_MANIFEST), each.digest)
+                for each in top.manifests
+                if self.archive.has(each.digest)
+            )
+            images = (self._read(pin, each) for each in manifests if isinstance(each, Manifest))
+            return next((image for image in images if image), None)
+        except (ArchiveError, ImageError, ValueError, TypeError, AttributeError):
+            return None  # missing or damaged
+
+    def _read(self, pin: ImageRef, manifest: Manifest) -> _Kept | None:
+        if not all(self.archive.has(layer.digest) for layer in manifest.layers):
+            return None
+        config = json.loads(self.archive.read(manifest.config, MAX_CONFIG))
+        labels = (config.get("config") or {}).get("Labels") or {}
+        created = config.get("created")
+        return _Kept(
+            pin,
+            sum(layer.size for layer in manifest.layers),
+            int(datetime.fromisoformat(f"{created[:19]}+00:00").timestamp()) if created else None,
+            str(labels.get(_LOCK_LABEL) or ""),
+        )
+
+
+def overview(catalogues: Sequence[Path], archive: Archive | None) -> list[Entry]:
+    """Every recipe of `catalogues`, sorted; of two with one name, the first. Raises ArchiveError.
+
+    A recipe that can't be used is told of in its entry.
+    """
+    found: dict[str, Path] = {}
+    for catalogue in catalogues:
+        for path in (*catalogue.glob(f"*/*/{RECIPE}"), *catalogue.glob(f"*/*/{DOCKERFILE}")):
+            found.setdefault("/".join(path.parts[-3:-1]), catalogue)
+    shelf = None
+    if archive:
+        shelf = _Shelf(archive, {name.rpartition("@")[0]: entry.digest for name, entry in archive.refs()})
+    return [_entry(name, found[name], shelf) for name in sorted(found, key=_in_order)]
+
+
+def _in_order(name: str) -> tuple[str, list[tuple[int, str]]]:
+    """By name, then by version as people count: go/1.9 comes before go/1.19."""
+    first, _, version = name.partition("/")
+    return first, [(int(part), "") if part.isdecimal() else (-1, part) for part in version.split(".")]
+
+
+def _entry(name: str, catalogue: Path, shelf: _Shelf | None) -> Entry:
+    folder = catalogue / name
+    if not (folder / RECIPE).exists():
+        return _of_dockerfile(Entry(name, DOCKERFILE, catalogue), shelf)
+    entry = Entry(name, DEBIAN, catalogue)
+    try:
+        recipe = read_recipe(folder)
+    except ConfigError as error:
+        return replace(entry, state=BROKEN, problem="\n".join((error.reason, *error.problems)))
+    built = recorded(folder)
+    entry = replace(entry, suite=recipe.suite)
+    if built:
+        entry = replace(entry, pin=built.pin, size=built.size)
+    images = _images(entry.pin, recipe.image, shelf)
+    try:
+        lock = read_lock(folder, recipe)
+    except ConfigError as error:
+        state = STALE if (folder / LOCK).exists() else UNLOCKED
+        problem = f"{error.reason}\n{error.hint}"
+        return replace(entry, state=state, problem=problem, image=OLDER if images else NO)
+    fresh = [image for image in images if image.lock == str(lock.checksum)]
+    if fresh and not entry.pin:
+        entry = replace(entry, pin=fresh[0].pin, size=fresh[0].size)
+    contents: tuple[Package | Wheel, ...] = (*lock.packages, *lock.wheels)
+    if entry.size is None:
+        entry = replace(entry, size=sum(each.size for each in contents), of_packages=True)
+    return replace(
+        entry,
+        release=lock.release,
+        dated=lock.source_date_epoch,
+        image=YES if fresh else OLDER if images else NO,
+        packages=shelf is not None and all(shelf.archive.has(each.digest) for each in contents),
+    )
+
+
+def _images(pin: ImageRef | None, image: ImageRef, shelf: _Shelf | None) -> list[_Kept]:
+    """What the archive has of a recipe: its recorded image, the newest of its name."""
+    if shelf is None:
+        return []
+    return [each for each in (pin and shelf.kept(pin), shelf.newest_of(image)) if each]
+
+
+def _of_dockerfile(entry: Entry, shelf: _Shelf | None) -> Entry:
+    try:
+        image = ImageRef.parse(f"buildbox/{entry.recipe.replace('/', ':')}")
+    except ValueError as error:
+        problem = f"the folder's name {entry.recipe} makes no image name: {error}"
+        return replace(entry, state=BROKEN, problem=problem)
+    kept = shelf.newest_of(image) if shelf else None
+    if not kept:
+        return entry
+    return replace(entry, pin=kept.pin, size=kept.size, dated=kept.created, image=YES)
