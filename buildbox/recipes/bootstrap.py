@@ -8,58 +8,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from email.utils import formatdate
 from pathlib import Path
-from shlex import quote as shell_quote
-from urllib.parse import quote
+from shlex import quote
+from urllib.parse import quote as url_quote
 
 from buildbox.errors import ImageError
-from buildbox.recipes.lock import Lock
+from buildbox.recipes import hooks
+from buildbox.recipes.lock import MERGED, Lock
+from buildbox.recipes.recipe import Recipe
 from buildbox.recipes.tools import PLAIN, Command
 from buildbox.recipes.workplace import Workplace
 from buildbox.recipes.workshop import Workshop
 
-# dpkg(1): documentation that no build reads; the copyright files stay, as their licences ask.
-_SETTINGS = """path-exclude=/usr/share/doc/*
-path-include=/usr/share/doc/*/copyright
-path-exclude=/usr/share/man/*
-path-exclude=/usr/share/info/*
-path-exclude=/usr/share/locale/*
-path-include=/usr/share/locale/locale.alias
-path-exclude=/usr/share/bug/*
-path-exclude=/usr/share/doc-base/*
-path-exclude=/usr/share/lintian/*
-force-unsafe-io
-"""
-_SETTINGS_FILE = "/etc/dpkg/dpkg.cfg.d/buildbox"
-# Hooks get the new root as $1. First, mmdebstrap unpacks the essential packages whole, for dpkg to install
-# them again with its settings: what those leave out goes in between. (Given as --dpkgopt, the settings would
-# send each package through a filter of mmdebstrap's that takes a quarter of the build's time.)
-_EXTRACTED = rf"""set -eu
-cd "$1"
-set --
-while read -r line; do
-    case $line in path-exclude=*) set -- "$@" -o -path ".${{line#*=}}" ;; esac
-done < .{_SETTINGS_FILE}
-shift
-find . -xdev \( "$@" \) -prune -exec rm -rf {{}} +
-"""
-# Last: mmdebstrap copies the machine's hostname and resolv.conf, and apt makes folders that belong to the
-# machine's own user _apt. Set-id bits do nothing under no-new-privileges.
-_FINISH = r"""set -eu
-cd "$1"
-: > etc/resolv.conf
-echo buildbox > etc/hostname
-printf '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n' > etc/hosts
-chmod 644 etc/resolv.conf etc/hostname etc/hosts
-echo '# Installed from a lock, from no mirror in particular.' > etc/apt/sources.list
-rm -rf etc/apt/apt.conf.d/00mmdebstrap var/lib/apt/* var/cache/apt/* var/cache/ldconfig/*
-rm -f etc/passwd- etc/group- etc/shadow- etc/gshadow- etc/subuid- etc/subgid- etc/.pwd.lock
-rm -f var/cache/debconf/*-old var/lib/dpkg/*-old
-find var/log -type f -delete
-find . -xdev -type f -perm /6000 -exec chmod ug-s {} +
-"""
 # Every package's own description, each with a NUL behind it.
 _DESCRIBED = r"""for deb; do dpkg-deb --field "$deb" || exit; printf '\0'; done"""
 _NAMESPACES = ("unshare", "newuidmap", "newgidmap", "subuid", "subgid")
@@ -67,15 +29,12 @@ _TAIL = 25  # last lines of the log that a failure shows
 _WIDTH = 300  # characters of a line of it
 
 
-def bootstrap(lock: Lock, exclude: Sequence[str], debs: Path, place: Workplace, shop: Workshop) -> Path:
-    """A tar of a root file system in which exactly the lock's packages, all in `debs`, are installed.
+def bootstrap(recipe: Recipe, lock: Lock, debs: Path, place: Workplace, shop: Workshop) -> Path:
+    """A tar of the root file system with exactly the lock's packages, all in `debs`, and the recipe's files.
 
     Raises ImageError with the end of the log and the command to run by hand.
     """
     _index(lock, debs, place, shop)
-    settings = place.path / "dpkg.cfg"
-    settings.write_text(_SETTINGS + "".join(f"path-exclude={pattern}\n" for pattern in exclude))
-    settings.chmod(0o644)
     tar = place.path / "layer.tar"
     env = {
         "HOME": "/nonexistent",
@@ -83,12 +42,26 @@ def bootstrap(lock: Lock, exclude: Sequence[str], debs: Path, place: Workplace, 
         "SOURCE_DATE_EPOCH": str(lock.source_date_epoch),
         "PYTHONHASHSEED": "0",  # the order in which Python packages are compiled
     }
-    argv = _command(lock, settings, debs, tar, "root" if shop.tools.as_root else "unshare")
+    argv = _command(lock, _hooks(recipe, lock, place), debs, tar, "root" if shop.tools.as_root else "unshare")
     _run(Command(argv, place, env, isolated=True), place, shop)
     return tar
 
 
-def _command(lock: Lock, settings: Path, debs: Path, tar: Path, mode: str) -> tuple[str, ...]:
+def _hooks(recipe: Recipe, lock: Lock, place: Workplace) -> Iterator[str]:
+    """mmdebstrap's options for what is done to the root, in its order."""
+    settings = place.path / "dpkg.cfg"
+    settings.write_text(hooks.settings(recipe.exclude))
+    settings.chmod(0o644)
+    yield f"--setup-hook=upload {quote(str(settings))} {hooks.SETTINGS_FILE}"
+    if any(package.name == MERGED for package in lock.packages):
+        yield f"--setup-hook={hooks.merged_usr(lock.architecture)}"
+    yield f"--extract-hook={hooks.EXTRACTED}"
+    if recipe.files:
+        yield f"--customize-hook={hooks.lay_in(recipe.files, place.path / 'files')}"
+    yield f"--customize-hook={hooks.FINISH}"
+
+
+def _command(lock: Lock, options: Iterable[str], debs: Path, tar: Path, mode: str) -> tuple[str, ...]:
     return (
         "mmdebstrap",
         f"--mode={mode}",
@@ -96,13 +69,11 @@ def _command(lock: Lock, settings: Path, debs: Path, tar: Path, mode: str) -> tu
         "--format=tar",
         f"--architectures={lock.architecture}",
         "--skip=output/dev,cleanup/apt,cleanup/mmdebstrap",
-        f"--setup-hook=upload {shell_quote(str(settings))} {_SETTINGS_FILE}",
-        f"--extract-hook={_EXTRACTED}",
+        *options,
         "--include=" + ",".join(f"{package.name}={package.version}" for package in lock.packages),
-        f"--customize-hook={_FINISH}",
         "",  # any suite: the repository is ours and holds nothing else
         str(tar),
-        f"deb [trusted=yes] copy:{quote(str(debs))} ./",
+        f"deb [trusted=yes] copy:{url_quote(str(debs))} ./",
     )
 
 

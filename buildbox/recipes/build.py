@@ -40,7 +40,7 @@ def build(folder: Path, shop: Workshop, into: Archive | None = None) -> Built:
             debs.mkdir()
             gather(lock, debs, place, shop)
             keep(lock, recipe.image, shop.archive)
-            tar = bootstrap(lock, recipe.exclude, debs, place, shop)
+            tar = bootstrap(recipe, lock, debs, place, shop)
             check_installed(_status(tar, place, shop), lock)
             if any(package.name == PACKAGE for package in lock.packages):
                 settle_keystore(tar, lock.source_date_epoch)

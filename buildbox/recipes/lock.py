@@ -27,8 +27,9 @@ else:
     import tomli as tomllib
 
 FORMAT = 1  # of recipe.lock
-BUILDER = 1  # of the way from a lock to an image; raised when the same lock would give other bytes
+BUILDER = 2  # of the way from a lock to an image; raised when the same lock would give other bytes
 LOCK = "recipe.lock"
+MERGED = "usr-is-merged"  # the package that wants /bin and the like to be links into /usr
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*")  # Debian policy, sections 5.6.1, 5.6.8, 5.6.12
 _VERSION = re.compile(r"[0-9][A-Za-z0-9.+~:-]*")
 _PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._~%/-]*\.deb")
@@ -198,8 +199,6 @@ def render_lock(lock: Lock, recipe: str) -> str:
     """`lock` as its file has it: one text for one lock."""
     date = datetime.fromtimestamp(lock.source_date_epoch, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     lines = [
-        _HEAD.format(recipe=recipe, file="recipe.toml"),
-        f"format = {FORMAT}",
         f"builder = {lock.builder}",
         f'recipe = "{lock.recipe}"',
         f"suite = {_quoted(lock.suite)}",
@@ -214,7 +213,13 @@ def render_lock(lock: Lock, recipe: str) -> str:
         "[tools] # that made the recorded pin",
         *(f"{name} = {_quoted(version)}" for name, version in sorted(lock.tools)),
     ]
-    return "\n".join(lines) + "\n"
+    rest = "\n".join(lines) + "\n"
+    head = [
+        _HEAD.format(recipe=recipe, file="recipe.toml"),
+        f"format = {FORMAT}",
+        f'checksum = "{Digest.of(rest.encode())}" # of all lines below; what was changed by hand is refused',
+    ]
+    return "\n".join(head) + "\n" + rest
 
 
 def _package(item: Mapping[str, Any]) -> Package:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 
 from buildbox.errors import ImageError
 from buildbox.recipes.apt import Resolver, mirrors
 from buildbox.recipes.deb822 import stanzas
-from buildbox.recipes.lock import BUILDER, Lock, Package
+from buildbox.recipes.lock import BUILDER, MERGED, Lock, Package
 from buildbox.recipes.recipe import Recipe
 from buildbox.recipes.tools import architecture, tool_versions
 from buildbox.recipes.workplace import Workplace, workplace
@@ -42,7 +42,7 @@ def _resolve(recipe: Recipe, mirror: str, place: Workplace, shop: Workshop) -> L
     machine = architecture(shop.tools)
     apt = Resolver(mirror, recipe.suite, recipe.components, machine, place, shop.tools)
     release = next(stanzas(_signed_part(apt.update())))
-    chosen = apt.install(recipe.packages)
+    chosen = _install(apt, recipe.packages)
     packages = {(p.name, p.architecture, p.version): p for p in map(_package, stanzas(apt.show(chosen)))}
     missing = [name for name, arch, version in chosen if (name, arch, version) not in packages]
     if missing or not chosen:
@@ -57,6 +57,14 @@ def _resolve(recipe: Recipe, mirror: str, place: Workplace, shop: Workshop) -> L
         tool_versions(shop.tools),
         tuple(sorted(packages[key] for key in chosen)),
     )
+
+
+def _install(apt: Resolver, names: Sequence[str]) -> list[tuple[str, str, str]]:
+    """What to install for `names`. A new root is merged from the start; usrmerge would bring perl for it."""
+    chosen = apt.install(names)
+    if "usrmerge" in {name for name, _, _ in chosen} - set(names):
+        return apt.install((*names, MERGED))
+    return chosen
 
 
 def _package(fields: Mapping[str, str]) -> Package:

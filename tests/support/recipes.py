@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from buildbox.digest import Digest
-from buildbox.recipes.lock import BUILDER, Lock, Package
+from buildbox.recipes.lock import BUILDER, Lock, Package, Wheel
 from buildbox.recipes.recipe import Recipe, parse_recipe
 
 RECIPE = """\
@@ -34,7 +34,7 @@ def package(name: str, version: str = "1.0-1", architecture: str = "amd64", data
     return Package(name, architecture, version, len(data), Digest.of(data).hex, path)
 
 
-def lock(*packages: Package, of: Recipe | None = None) -> Lock:
+def lock(*packages: Package, of: Recipe | None = None, wheels: tuple[Wheel, ...] = ()) -> Lock:
     """A lock of `packages`."""
     made_from = of or recipe()
     return Lock(
@@ -46,6 +46,7 @@ def lock(*packages: Package, of: Recipe | None = None) -> Lock:
         "amd64",
         (("mmdebstrap", "1.3.5-7"),),
         tuple(sorted(packages)),
+        wheels,
     )
 
 

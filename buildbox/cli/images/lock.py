@@ -33,6 +33,6 @@ def lock(ctx: typer.Context, recipe: RecipeName) -> None:
     if call.console.json:
         call.console.document({"lock": str(path), "packages": len(new.packages), "changes": lines})
         return
-    for line in lines:
+    for line in lines if before else ():
         call.console.say(line)
     call.console.say(f"{path}: {len(new.packages)} packages of {new.suite} {new.release}")

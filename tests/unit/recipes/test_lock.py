@@ -6,12 +6,16 @@ import pytest
 
 from buildbox.errors import ConfigError
 from buildbox.recipes.catalogue import own_catalogue
-from buildbox.recipes.lock import changes, parse_lock, read_lock, render_lock, write_lock
+from buildbox.recipes.lock import Wheel, changes, parse_lock, read_lock, render_lock, write_lock
 from buildbox.recipes.recipe import read_recipe
 from tests.support.recipes import RECIPE, lock, package, recipe, write_recipe
 
+WHEEL = Wheel("pytest", "9.0.1", 7, "0" * 64, "pytest-9.0.1-py3-none-any.whl")
 LOCK = lock(
-    package("make", "4.3-4.1"), package("zlib1g", "1:1.2.13.dfsg-1"), package("adduser", "3.134", "all")
+    package("make", "4.3-4.1"),
+    package("zlib1g", "1:1.2.13.dfsg-1"),
+    package("adduser", "3.134", "all"),
+    wheels=(WHEEL,),
 )
 TEXT = render_lock(LOCK, "tool/1")
 
@@ -28,7 +32,7 @@ def test_what_is_written_is_read_again() -> None:
 
 def test_one_package_a_line_sorted_by_name() -> None:
     names = [line.split('"')[1] for line in TEXT.splitlines() if line.startswith("  { name = ")]
-    assert names == ["adduser", "make", "zlib1g"]
+    assert names == ["adduser", "make", "zlib1g", "pytest"]
 
 
 def test_the_release_date_is_readable() -> None:
@@ -54,9 +58,23 @@ def test_a_missing_lock(tmp_path: Path) -> None:
     assert "has no lock" in refusal(write_recipe(tmp_path)).reason
 
 
-def test_a_lock_that_was_written_by_hand(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('name = "make", version', 'name = "make",  version'),
+        ("4.3-4.1", "4.3-4.2"),
+        ("pool/main/m/make", "pool/main/m/mak"),
+        ("1783764997", "1783764998"),
+        ('release = "12.15"', 'release = "12.14"'),
+        ('mmdebstrap = "1', 'mmdebstrap = "2'),
+        ('"pytest", version = "9.0.1"', '"pytest", version = "9.0.2"'),
+        ("checksum = ", "check = "),
+    ],
+)
+def test_a_lock_that_was_changed_by_hand(tmp_path: Path, old: str, new: str) -> None:
     folder = write_recipe(tmp_path)
-    (folder / "recipe.lock").write_text(TEXT.replace('name = "make", version', 'name = "make",  version'))
+    assert old in TEXT
+    (folder / "recipe.lock").write_text(TEXT.replace(old, new))
     assert "changed by hand" in refusal(folder).reason
 
 
@@ -64,11 +82,12 @@ def test_a_lock_that_was_written_by_hand(tmp_path: Path) -> None:
     ("old", "new", "said"),
     [
         ("format = 1", "format = 9", "format 9"),
-        ("builder = 1", "builder = 0", "builder 0"),
+        ("builder = 2", "builder = 0", "builder 0"),
         ('suite = "bookworm"\n', "", "incomplete"),
         ("4.3-4.1", "4.3 evil=1", "won't do"),
         ('"make"', '"?essential"', "won't do"),
         ("pool/main/m", "../../etc", "won't do"),
+        ('file = "pytest', 'file = "../pytest', "won't do"),
         ("pool/main/m", "https://host/pool", "won't do"),
         ('name = "make"', 'name = "zlib1g"', "lists a package twice"),
         ('sha256 = "', 'sha256 = "g', "64 hex digits"),
