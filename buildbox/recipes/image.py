@@ -1,40 +1,22 @@
-"""From the tar of a root file system to an OCI image in the archive (image-spec 1.1), byte for byte the same.
-
-The pin is an index with the one platform that was built, since a later publication for several platforms is
-an index too, and the same for the same set of platforms.
-"""
+"""From the tar of a root file system to an OCI image in the archive (image-spec 1.1), each time the same."""
 
 from __future__ import annotations
 
-import hashlib
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from buildbox.archive.images import full_name
-from buildbox.digest import CHUNK, Digest
+from buildbox.digest import Digest
 from buildbox.errors import ImageError
-from buildbox.oci import (
-    OCI_CONFIG,
-    OCI_INDEX,
-    OCI_LAYER_GZIP,
-    OCI_MANIFEST,
-    Descriptor,
-    Platform,
-    canonical,
-)
+from buildbox.oci import Platform, canonical
+from buildbox.recipes.layers import add_layer, add_manifest
 from buildbox.recipes.lock import Lock
 from buildbox.recipes.recipe import Recipe
 from buildbox.recipes.record import Built
-from buildbox.recipes.tools import Command
 from buildbox.recipes.workplace import Workplace
 from buildbox.recipes.workshop import Workshop
 
 _SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# GNU gzip as a process: its bytes have not changed in decades, those of zlib's builds differ.
-# Level 4 takes half the time of 6 for 3% more bytes.
-_GZIP = ("gzip", "-n", "-4", "-k")
 _PLATFORMS = {  # Debian's names, https://wiki.debian.org/SupportedArchitectures, to Go's
     "amd64": Platform("linux", "amd64"),
     "arm64": Platform("linux", "arm64"),
@@ -54,25 +36,10 @@ def add_image(recipe: Recipe, lock: Lock, tar: Path, place: Workplace, shop: Wor
     Raises ArchiveError; ImageError where the layer can't be compressed.
     """
     platform = platform_of(lock.architecture)
-    archive = shop.archive
     shop.progress.note("compressing the layer")
-    layer, diff_id = _add_layer(tar, place, shop)
-    config = canonical(image_config(recipe, lock, diff_id))
-    manifest = canonical(
-        {
-            "schemaVersion": 2,
-            "mediaType": OCI_MANIFEST,
-            "config": Descriptor(OCI_CONFIG, archive.add_bytes(config), len(config)).to_json(),
-            "layers": [layer.to_json()],
-            "annotations": labels(recipe, lock),
-        }
-    )
-    entry = Descriptor(OCI_MANIFEST, archive.add_bytes(manifest), len(manifest), platform)
-    index = canonical({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry.to_json()]})
-    top = Descriptor(OCI_INDEX, archive.add_bytes(index), len(index))
-    pin = recipe.image.pinned(top.digest)
-    archive.keep(top, full_name(pin, top.digest))
-    return Built(pin, str(platform), entry.digest, Digest.of(config), (diff_id,), layer.size)
+    layer = add_layer(tar, place, shop.tools, shop.archive)
+    config = canonical(image_config(recipe, lock, layer.diff_id))
+    return add_manifest(recipe.image, platform, config, [layer], labels(recipe, lock), shop.archive)
 
 
 def image_config(recipe: Recipe, lock: Lock, diff_id: Digest) -> dict[str, Any]:
@@ -119,30 +86,6 @@ def platform_of(architecture: str) -> Platform:
     if architecture not in _PLATFORMS:
         raise ImageError(f"images for Debian's architecture {architecture!r} can't be built")
     return _PLATFORMS[architecture]
-
-
-def _add_layer(tar: Path, place: Workplace, shop: Workshop) -> tuple[Descriptor, Digest]:
-    with ThreadPoolExecutor(1) as pool:
-        uncompressed = pool.submit(_digest_of, tar)  # meanwhile
-        done = shop.tools.run(Command((*_GZIP, str(tar)), place))
-        diff_id = uncompressed.result()
-    if done.status:
-        raise ImageError(f"the layer can't be compressed: {done.errors.strip() or done.status}")
-    packed = tar.with_name(f"{tar.name}.gz")
-    digest = _digest_of(packed)
-    size = packed.stat().st_size
-    with open(packed, "rb") as file, shop.archive.ingest(digest, size) as writer:
-        while chunk := file.read(CHUNK):
-            writer.write(chunk)
-    return Descriptor(OCI_LAYER_GZIP, digest, size), diff_id
-
-
-def _digest_of(path: Path) -> Digest:
-    hasher = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(CHUNK):
-            hasher.update(chunk)
-    return Digest(hasher.hexdigest())
 
 
 def _date(seconds: int) -> str:
