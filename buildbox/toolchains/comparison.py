@@ -181,7 +181,7 @@ def _diff_ids(config: dict[str, Any]) -> list[str]:
 def _manifest(image: ArchivedImage, archive: Archive) -> dict[str, Any]:
     """The manifest without what follows from config and layers."""
     found = _object(archive.read(image.manifest, MAX_MANIFEST))
-    types = [layer.media_type for layer in image.layers]
+    types = list(dict.fromkeys(layer.media_type for layer in image.layers))
     return {**found, "config": image.config.media_type, "layers": types}
 
 
