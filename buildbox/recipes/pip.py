@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from buildbox.recipes.target import Target
 
 _SHOWN = 12  # last lines of what pip says
+_WIDTH = 200  # characters of a line of it
 
 
 def download(
@@ -42,4 +43,5 @@ def download(
         return []
     where = [line for line in done.stdout.splitlines() if line.startswith("Looking in ")]
     said = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("WARNING: Loc")]
-    return [*where, *said[-_SHOWN:]] or [f"pip ended with status {done.returncode}"]
+    shown = [line[:_WIDTH] for line in [*where, *said[-_SHOWN:]]]
+    return shown or [f"pip ended with status {done.returncode}"]
