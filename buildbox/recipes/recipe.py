@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from buildbox.digest import Digest
@@ -32,7 +32,8 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _USER = re.compile(r"[a-z_][a-z0-9_-]*|[0-9]+(:[0-9]+)?")
 _SNAPSHOT = re.compile(r"https?://[^\s\"'{}]+(\{time\}[^\s\"'{}]*)?")
 _PATH = re.compile(r"(/[A-Za-z0-9_.+@~-]+)+")
-_NOT_LAID_IN = ("dev", "proc", "src", "sys", "tmp")  # what a container covers with something of its own
+# What a container covers with something of its own, or finds empty.
+_NOT_LAID_IN = ("/dev", "/proc", "/run", "/src", "/sys", "/tmp", "/var/lock", "/var/run")
 
 
 @dataclass(frozen=True)
@@ -203,10 +204,10 @@ def _no_variable(name: str) -> str | None:
 
 
 def _no_target(path: str) -> str | None:
-    parts = PurePosixPath(path).parts
     if not _PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
         return "is not an absolute path of plain names"
-    return f"/{parts[1]} is the container's own" if parts[1] in _NOT_LAID_IN else None
+    over = next((each for each in _NOT_LAID_IN if f"{path}/".startswith(f"{each}/")), None)
+    return f"{over} is the container's own" if over else None
 
 
 def _lines(text: str) -> list[str]:

@@ -18,7 +18,7 @@ from buildbox.recipes.catalogue import own_catalogue
 from buildbox.recipes.lock import Package
 from buildbox.recipes.record import recorded_pin
 from buildbox.recipes.workplace import workplace
-from tests.support.recipes import lock
+from tests.support.recipes import lock, recipe
 from tests.support.workshops import workshop
 
 ROOT = os.getuid() == 0
@@ -124,4 +124,4 @@ def test_a_package_that_is_not_what_the_lock_says(tmp_path: Path) -> None:
         workplace(tmp_path, shop.host) as place,
         pytest.raises(ImageError, match="is not the package good"),
     ):
-        bootstrap(locked, (), debs, place, shop)
+        bootstrap(recipe(), locked, debs, place, shop)

@@ -175,6 +175,7 @@ def test_the_checksum_does_not_cover_what_leaves_the_image_as_it_is(folder: Path
         ('"/etc/tool.conf"', '"etc/x"', "is not an absolute path of plain names"),
         ('"/etc/tool.conf"', '"/etc/a b"', "is not an absolute path of plain names"),
         ('"/etc/tool.conf"', '"/tmp/x"', "/tmp is the container's own"),
+        ('"/etc/tool.conf"', '"/var/run/x"', "/var/run is the container's own"),
         (
             '"requirements.txt"',
             '"../r.txt"',
