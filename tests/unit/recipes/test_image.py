@@ -8,7 +8,7 @@ from buildbox.digest import Digest
 from buildbox.errors import ImageError
 from buildbox.oci import Platform
 from buildbox.recipes.image import image_config, labels, platform_of
-from tests.support.recipes import lock, package, recipe
+from tests.support.recipes import RECIPE, lock, package, recipe
 
 DIFF_ID = Digest.of(b"layer")
 
@@ -50,3 +50,11 @@ def test_a_variant_is_in_the_configuration() -> None:
 def test_an_architecture_without_a_platform() -> None:
     with pytest.raises(ImageError, match="hurd"):
         platform_of("hurd-i386")
+
+
+def test_user_and_workdir_are_in_the_configuration_if_they_are_in_the_recipe() -> None:
+    plain = image_config(recipe(), lock(), DIFF_ID)["config"]
+    assert {"User", "WorkingDir"}.isdisjoint(plain)
+    text = RECIPE.replace("[image]", '[image]\nuser = "build"\nworkdir = "/work"')
+    own = image_config(recipe(text), lock(), DIFF_ID)["config"]
+    assert (own["User"], own["WorkingDir"]) == ("build", "/work")
