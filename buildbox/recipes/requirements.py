@@ -18,7 +18,7 @@ from buildbox.digest import Digest
 from buildbox.errors import ConfigError
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
-_HASH = re.compile(r"\s--hash[=\s]\s*(\S+)")
+_HASH = re.compile(r"(?:^|\s)--hash[=\s]\s*(\S+)")
 _EXAMPLE = "Write NAME==VERSION --hash=sha256:…, as `pip-compile --generate-hashes --no-emit-index-url` does."
 
 
@@ -93,6 +93,8 @@ def _requirement(line: str) -> Requirement:
     for spelled in _HASH.findall(line):
         hashes.append(Digest.parse(spelled).hex)
     stated = _HASH.sub("", line).strip()
+    if not stated:
+        raise ValueError("--hash belongs to no requirement")
     option = re.search(r"(?:^|\s)(-\S+)", stated)
     if option:
         raise ValueError(f"option {option[1].partition('=')[0]} isn't taken; only --hash is")

@@ -7,22 +7,20 @@ to be in every such image, and can't be kept from running the .pth files that wh
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from buildbox.archive.layout import Archive
 from buildbox.errors import ConfigError, ImageError
 from buildbox.oci import Descriptor
-from buildbox.progress import Progress
 from buildbox.recipes import pip
 from buildbox.recipes.distributions import read_distribution, unmet
 from buildbox.recipes.kept import copy_out, take_in
 from buildbox.recipes.lock import Wheel
 from buildbox.recipes.requirements import Requirement, applicable, parse_requirements
 from buildbox.recipes.target import Target
+from buildbox.recipes.workshop import Workshop
 from buildbox.units import show_size
 
 MEDIA_TYPE = "application/vnd.buildbox.wheel.v1+zip"
@@ -38,73 +36,48 @@ _SHOWN = 5  # wheels that a message names
 _ONE_BY_ONE = ("--retries", "1")  # pip has just tried as long as it is set up to
 
 
-def lock_wheels(
-    text: str, target: Target, temp: Path, env: Mapping[str, str], progress: Progress
-) -> tuple[Wheel, ...]:
-    """The wheels that the requirements file `text` means for `target`, sorted.
+def lock_wheels(text: str, target: Target, folder: Path, shop: Workshop) -> tuple[Wheel, ...]:
+    """The wheels that the requirements file `text` means for `target`, sorted; they are in `folder` then.
 
-    `temp` is a folder for scratch files. Raises ConfigError for a file that isn't pinned or isn't whole,
-    ImageError where a wheel can't be had.
+    `folder` is empty. Raises ConfigError for a file that isn't pinned or isn't whole, ImageError where a
+    wheel can't be had.
     """
     requirements = applicable(parse_requirements(text), target.environment)
     if not requirements:
         return ()
-    progress.note(f"resolving {len(requirements)} Python requirements for Python {target.python}")
-    with TemporaryDirectory(prefix="buildbox-lock-", dir=temp) as scratch:
-        folder = Path(scratch) / "wheels"
-        folder.mkdir()
-        complaints = pip.download([each.line for each in requirements], target, folder, env)
-        if complaints:
-            names = [str(each) for each in requirements]
-            raise ImageError(
-                f"pip can't get the Python requirements: {', '.join(names)}", "\n".join(complaints)
-            )
-        files = sorted(folder.glob("*.whl"))
-        wheels = tuple(sorted(_wheel(path, requirements) for path in files))
-        _check_whole(files, wheels, requirements, target)
+    shop.progress.note(f"resolving {len(requirements)} Python requirements for Python {target.python}")
+    complaints = pip.download([each.line for each in requirements], target, folder, shop.host.env)
+    if complaints:
+        names = ", ".join(str(each) for each in requirements)
+        raise ImageError(f"pip can't get the Python requirements {names}", "\n".join(complaints))
+    files = sorted(folder.glob("*.whl"))
+    wheels = tuple(sorted(_wheel(path, requirements) for path in files))
+    _check_whole(files, wheels, requirements, target)
     return wheels
 
 
-def gather_wheels(
-    wheels: Sequence[Wheel],
-    target: Target,
-    archive: Archive,
-    folder: Path,
-    env: Mapping[str, str],
-    offline: bool,
-    progress: Progress,
-) -> None:
+def gather_wheels(wheels: Sequence[Wheel], target: Target, folder: Path, shop: Workshop) -> None:
     """Puts a lock's wheels, and what installs them, into `folder`, from the archive or else by pip.
 
     Raises ImageError naming what can't be had and all that was tried.
     """
     wanted = _with_installer(wheels)
-    missing = [wheel for wheel in wanted if not copy_out(wheel, archive, folder)]
+    missing = [wheel for wheel in wanted if not copy_out(wheel, shop.archive, folder)]
     if not missing:
         return
     size = show_size(sum(wheel.size for wheel in missing))
-    progress.note(f"wheels not in the archive yet: {len(missing)} of {len(wanted)} ({size})")
-    tried = [f"the archive at {archive.path}: doesn't have it"]
-    if offline:
+    shop.progress.note(f"wheels not in the archive yet: {len(missing)} of {len(wanted)} ({size})")
+    tried = [f"the archive at {shop.archive.path}: doesn't have it"]
+    if shop.offline:
         tried.append("pip: not asked (--offline)")
     else:
-        complaints = pip.download([_line(wheel) for wheel in missing], target, folder, env)
-        missing = [wheel for wheel in missing if not take_in(wheel, archive, folder)]
-        if missing:  # pip keeps nothing where it lacks one
-            complaints = []
-            for wheel in missing:
-                complaints += pip.download([_line(wheel)], target, folder, env, *_ONE_BY_ONE)
-            missing = [wheel for wheel in missing if not take_in(wheel, archive, folder)]
-        tried += ["pip:", *(f"  {line}" for line in dict.fromkeys(complaints))]
+        missing, complaints = _fetch(missing, target, folder, shop)
+        tried += ["pip:", *(f"  {line}" for line in complaints)]
     if missing:
         names = ", ".join(str(wheel) for wheel in missing[:_SHOWN])
         more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-        raise ImageError(
-            f"wheels of the lock can't be had: {names}{more}",
-            "\n".join(
-                ["Tried:", *(f"  {line}" for line in tried), "Set pip up with an index that has them."]
-            ),
-        )
+        lines = ["Tried:", *(f"  {line}" for line in tried), "Set pip up with an index that has them."]
+        raise ImageError(f"wheels of the lock can't be had: {names}{more}", "\n".join(lines))
 
 
 def descriptors(wheels: Sequence[Wheel]) -> list[Descriptor]:
@@ -115,6 +88,19 @@ def descriptors(wheels: Sequence[Wheel]) -> list[Descriptor]:
         )
         for wheel in _with_installer(wheels)
     ]
+
+
+def _fetch(
+    missing: Sequence[Wheel], target: Target, folder: Path, shop: Workshop
+) -> tuple[list[Wheel], list[str]]:
+    """Which of the wheels pip can't bring, and what it says of them."""
+    pip.download([_line(wheel) for wheel in missing], target, folder, shop.host.env)
+    missing = [wheel for wheel in missing if not take_in(wheel, shop.archive, folder)]
+    complaints: dict[str, None] = {}
+    for wheel in missing:  # pip keeps nothing where it lacks one, and names only that
+        said = pip.download([_line(wheel)], target, folder, shop.host.env, *_ONE_BY_ONE)
+        complaints.update(dict.fromkeys(said))
+    return [wheel for wheel in missing if not take_in(wheel, shop.archive, folder)], list(complaints)
 
 
 def _with_installer(wheels: Sequence[Wheel]) -> list[Wheel]:
