@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import tarfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import Any
 
 import docker.errors
+import requests
 import requests.exceptions
 import urllib3.exceptions
 from docker.api.client import APIClient
@@ -20,6 +22,7 @@ from docker.tls import TLSConfig
 
 from buildbox.container import NAME_LABEL, ContainerSpec
 from buildbox.engine.attached import Attached
+from buildbox.engine.building import follow
 from buildbox.engine.find import Address
 from buildbox.engine.protocol import Ended, EngineInfo, ImageMissing
 from buildbox.errors import EngineError
@@ -104,6 +107,53 @@ class DockerEngine:
         finally:
             self._api.timeout = _QUICK
 
+    def build(
+        self,
+        context: Iterator[bytes],
+        dockerfile: str,
+        log: Callable[[str], None],
+        *,
+        args: Mapping[str, str],
+        cache: bool,
+        network: str,
+    ) -> tuple[str, ...]:
+        params = {
+            "dockerfile": dockerfile,
+            "rm": "1",
+            "forcerm": "1",
+            "nocache": "0" if cache else "1",
+            "buildargs": json.dumps(dict(args)),
+            **({"networkmode": network} if network else {}),
+        }
+        # The SDK's own `build` hands the engine the credentials for all registries, and keeps the connection,
+        # whose end is what stops a build.
+        url = f"{self._api.base_url}/v{self._api.api_version}/build"
+        headers = {"Content-Type": "application/tar"}
+        with (
+            _faults("build an image"),
+            closing(
+                self._api.post(url, params=params, data=context, headers=headers, stream=True, timeout=None)
+            ) as answer,
+        ):
+            _raise_for_status(answer)
+            ids = follow(map(json.loads, filter(None, answer.iter_lines())), log)
+            return tuple(str(self._api.inspect_image(image_id)["Id"]) for image_id in ids)
+
+    def save(self, image_id: str) -> Iterator[bytes]:
+        self._api.timeout = None  # a classic store writes all of it aside first
+        try:
+            with _faults("give an image"):
+                yield from self._api.get_image(image_id)
+        finally:
+            self._api.timeout = _QUICK
+
+    def drop_image(self, image_id: str) -> None:
+        def drop() -> None:
+            if not self._api.inspect_image(image_id)["RepoTags"]:
+                self._api.remove_image(image_id)
+
+        self._unless_gone(drop)
+
     def create(self, spec: ContainerSpec) -> str:
         labels = dict(spec.labels)
         name = labels.get(NAME_LABEL)
@@ -180,6 +230,13 @@ class _NotFound(EngineError):
 
 class _Conflict(EngineError):
     """The engine answered 409: the container isn't in a state for this."""
+
+
+def _raise_for_status(answer: requests.Response) -> None:
+    try:
+        answer.raise_for_status()
+    except requests.exceptions.HTTPError as error:
+        docker.errors.create_api_error_from_http_exception(error)  # which raises it
 
 
 @contextmanager
@@ -269,7 +326,9 @@ def _container_json(spec: ContainerSpec) -> dict[str, Any]:
             "ExtraHosts": [f"{name}:{address}" for name, address in spec.hosts],
             "ReadonlyRootfs": spec.read_only,
             "Init": True,
-            "SecurityOpt": ["no-new-privileges"],
+            # The kernel asks for SYS_ADMIN to mount; where there is AppArmor, its rules for containers deny it.
+            "SecurityOpt": ["no-new-privileges", *(["apparmor=unconfined"] if spec.may_mount else [])],
+            "CapAdd": ["SYS_ADMIN"] if spec.may_mount else [],
             "CapDrop": ["MKNOD"],
             "PidsLimit": spec.pids,
             "Memory": spec.memory or 0,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +13,10 @@ from buildbox.oci import Platform
 
 class ImageMissing(EngineError):
     """The engine's store has no image of this id. Caught by whoever can fetch it."""
+
+
+class BuildFailed(EngineError):
+    """An image can't be built: what the engine says of the instruction that failed."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,31 @@ class Engine(Protocol):
 
     def load(self, tar: Iterable[bytes]) -> None:
         """Streams an image archive into the engine's store."""
+
+    def build(
+        self,
+        context: Iterator[bytes],
+        dockerfile: str,
+        log: Callable[[str], None],
+        *,
+        args: Mapping[str, str],
+        cache: bool,
+        network: str,
+    ) -> tuple[str, ...]:
+        """Builds an image; gives the ids of its stages' images, the result's last.
+
+        `context` is a tar, `dockerfile` a path in it, whose images are named by bare ids (64 hex digits): a
+        registry is never asked for those. `log` gets the lines that are printed; `args` are build arguments;
+        `network` is that of the instructions that run, "" for the engine's default. However it ends, by an
+        exception out of `log` too, the engine stops building and removes its containers.
+        Raises BuildFailed.
+        """
+
+    def save(self, image_id: str) -> Iterator[bytes]:
+        """The image as an image archive, a tar."""
+
+    def drop_image(self, image_id: str) -> None:
+        """Forgets an untagged image, and what only it is made of; nothing if it is gone or in use."""
 
     def create(self, spec: ContainerSpec) -> str:
         """Makes a container and gives its id.

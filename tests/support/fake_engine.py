@@ -15,7 +15,7 @@ import socket
 import subprocess
 import tarfile
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -24,6 +24,7 @@ from buildbox.container import ContainerSpec
 from buildbox.engine.protocol import Ended, EngineInfo, ImageMissing
 from buildbox.errors import EngineError
 from buildbox.oci import Platform
+from tests.support.fake_build import Stored, build, exported
 
 Files = Mapping[str, bytes]  # absolute path -> contents; regular files only
 
@@ -34,7 +35,10 @@ class FakeEngine:
     def __init__(self, images: Mapping[str, Files] | None = None, *, address: str = "unix:///fake") -> None:
         self.address = address
         self.images: dict[str, Files] = dict(images or {})
+        self.builds: list[str] = []  # the network of each
         self.made: list[ContainerSpec] = []  # all that was ever created, for tests to look at
+        self._stored: dict[str, Stored] = {}  # of images that were loaded or built
+        self._built: dict[tuple[str, ...], str] = {}  # the cache: parent and instruction -> image
         self._containers: dict[str, _Container] = {}
         self._ids = count(1)
 
@@ -59,12 +63,43 @@ class FakeEngine:
         try:
             with tarfile.open(fileobj=io.BytesIO(data)) as archive:
                 for entry in json.loads(_read(archive, "manifest.json")):
-                    _read(archive, entry["Config"])
-                    image_id = "sha256:" + entry["Config"].rpartition("/")[2].removesuffix(".json")
-                    layers = [_read(archive, name) for name in entry["Layers"]]
-                    self.images[image_id] = {k: v for layer in layers for k, v in _files(layer).items()}
+                    layers = tuple(_read(archive, name) for name in entry["Layers"])
+                    self._keep(Stored(_read(archive, entry["Config"]), layers))
         except (tarfile.TarError, LookupError, ValueError, TypeError, EOFError) as error:
             raise EngineError(f"the engine refused the image: {error}") from None
+
+    def build(
+        self,
+        context: Iterator[bytes],
+        dockerfile: str,
+        log: Callable[[str], None],
+        *,
+        args: Mapping[str, str],
+        cache: bool,
+        network: str,
+    ) -> tuple[str, ...]:
+        self.builds.append(network)
+        with tarfile.open(fileobj=io.BytesIO(b"".join(context))) as tar:
+            files = {m.name: _read(tar, m.name) for m in tar if m.isfile()}
+        known = self._built if cache else {}
+        ids = build(files.pop(dockerfile).decode(), files, self._stored, known, log, next(self._ids))
+        for image_id in ids:
+            self._keep(self._stored[image_id])
+        self._built.update(known)
+        return ids
+
+    def save(self, image_id: str) -> Iterator[bytes]:
+        if image_id not in self._stored:
+            raise EngineError(f"no such image: {image_id}")
+        yield exported(self._stored[image_id])
+
+    def drop_image(self, image_id: str) -> None:
+        self.images.pop(image_id, None)
+        self._stored.pop(image_id, None)
+
+    def _keep(self, stored: Stored) -> None:
+        self._stored[stored.image_id] = stored
+        self.images[stored.image_id] = {k: v for layer in stored.layers for k, v in _files(layer).items()}
 
     def create(self, spec: ContainerSpec) -> str:
         if spec.image not in self.images:
