@@ -19,6 +19,7 @@ from buildbox.recipes import hooks
 from buildbox.recipes.lock import MERGED, Lock
 from buildbox.recipes.recipe import Recipe
 from buildbox.recipes.tools import PLAIN, Command
+from buildbox.recipes.wheel_hook import wheel_hook
 from buildbox.recipes.workplace import Workplace
 from buildbox.recipes.workshop import Workshop
 
@@ -29,9 +30,10 @@ _TAIL = 25  # last lines of the log that a failure shows
 _WIDTH = 300  # characters of a line of it
 
 
-def bootstrap(recipe: Recipe, lock: Lock, debs: Path, place: Workplace, shop: Workshop) -> Path:
-    """A tar of the root file system with exactly the lock's packages, all in `debs`, and the recipe's files.
+def bootstrap(recipe: Recipe, lock: Lock, debs: Path, wheels: Path, place: Workplace, shop: Workshop) -> Path:
+    """A tar of the root file system with exactly what the lock lists, and the recipe's files.
 
+    The lock's packages are all in the folder `debs`, its wheels and their installer in `wheels`.
     Raises ImageError with the end of the log and the command to run by hand.
     """
     _index(lock, debs, place, shop)
@@ -42,12 +44,14 @@ def bootstrap(recipe: Recipe, lock: Lock, debs: Path, place: Workplace, shop: Wo
         "SOURCE_DATE_EPOCH": str(lock.source_date_epoch),
         "PYTHONHASHSEED": "0",  # the order in which Python packages are compiled
     }
-    argv = _command(lock, _hooks(recipe, lock, place), debs, tar, "root" if shop.tools.as_root else "unshare")
+    argv = _command(
+        lock, _hooks(recipe, lock, wheels, place), debs, tar, "root" if shop.tools.as_root else "unshare"
+    )
     _run(Command(argv, place, env, isolated=True), place, shop)
     return tar
 
 
-def _hooks(recipe: Recipe, lock: Lock, place: Workplace) -> Iterator[str]:
+def _hooks(recipe: Recipe, lock: Lock, wheels: Path, place: Workplace) -> Iterator[str]:
     """mmdebstrap's options for what is done to the root, in its order."""
     settings = place.path / "dpkg.cfg"
     settings.write_text(hooks.settings(recipe.exclude))
@@ -56,6 +60,8 @@ def _hooks(recipe: Recipe, lock: Lock, place: Workplace) -> Iterator[str]:
     if any(package.name == MERGED for package in lock.packages):
         yield f"--setup-hook={hooks.merged_usr(lock.architecture)}"
     yield f"--extract-hook={hooks.EXTRACTED}"
+    if lock.wheels:
+        yield f"--customize-hook={wheel_hook(lock.wheels, wheels)}"
     if recipe.files:
         yield f"--customize-hook={hooks.lay_in(recipe.files, place.path / 'files')}"
     yield f"--customize-hook={hooks.FINISH}"

@@ -17,7 +17,9 @@ from buildbox.recipes.lock import Lock, read_lock
 from buildbox.recipes.packages import gather, keep
 from buildbox.recipes.recipe import read_recipe
 from buildbox.recipes.record import Built
+from buildbox.recipes.target import target_of
 from buildbox.recipes.tools import Command, architecture, tool_versions
+from buildbox.recipes.wheels import gather_wheels
 from buildbox.recipes.workplace import Workplace, workplace
 from buildbox.recipes.workshop import Workshop
 
@@ -36,11 +38,14 @@ def build(folder: Path, shop: Workshop, into: Archive | None = None) -> Built:
         raise ImageError(f"there is no folder {temp} to work in", "Set TMPDIR to a folder with 2 GB free.")
     try:
         with workplace(temp, shop.host) as place:
-            debs = place.path / "packages"
+            debs, wheels = place.path / "packages", place.path / "wheels"
             debs.mkdir()
+            wheels.mkdir()
             gather(lock, debs, place, shop)
+            if lock.wheels:
+                gather_wheels(lock.wheels, target_of(lock.packages, lock.architecture), wheels, shop)
             keep(lock, recipe.image, shop.archive)
-            tar = bootstrap(recipe, lock, debs, place, shop)
+            tar = bootstrap(recipe, lock, debs, wheels, place, shop)
             check_installed(_status(tar, place, shop), lock)
             if any(package.name == PACKAGE for package in lock.packages):
                 settle_keystore(tar, lock.source_date_epoch)

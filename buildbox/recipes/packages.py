@@ -17,6 +17,7 @@ from buildbox.oci import OCI_MANIFEST, Descriptor, canonical
 from buildbox.recipes import apt
 from buildbox.recipes.kept import copy_out, take_in
 from buildbox.recipes.lock import Lock, Package
+from buildbox.recipes.wheels import descriptors
 from buildbox.recipes.workplace import Workplace
 from buildbox.recipes.workshop import Workshop
 from buildbox.reference import ImageRef
@@ -49,7 +50,7 @@ def gather(
 
 
 def keep(lock: Lock, image: ImageRef, archive: Archive) -> Digest:
-    """Names the lock's packages, all of them in the archive, so that they are no garbage there."""
+    """Names the lock's packages and wheels, all of them in the archive, so that they are no garbage there."""
     empty = archive.add_bytes(b"{}")
     layers = [
         Descriptor(
@@ -66,7 +67,7 @@ def keep(lock: Lock, image: ImageRef, archive: Archive) -> Digest:
             "mediaType": OCI_MANIFEST,
             "artifactType": ARTIFACT,
             "config": Descriptor(_EMPTY, empty, 2).to_json(),
-            "layers": [layer.to_json() for layer in layers],
+            "layers": [layer.to_json() for layer in (*layers, *descriptors(lock.wheels))],
             "annotations": {"buildbox.lock.checksum": str(lock.checksum)},
         }
     )

@@ -9,9 +9,11 @@ from email.utils import parsedate_to_datetime
 from buildbox.errors import ImageError
 from buildbox.recipes.apt import Resolver, mirrors
 from buildbox.recipes.deb822 import stanzas
-from buildbox.recipes.lock import BUILDER, MERGED, Lock, Package
+from buildbox.recipes.lock import BUILDER, MERGED, Lock, Package, Wheel
 from buildbox.recipes.recipe import Recipe
+from buildbox.recipes.target import target_of
 from buildbox.recipes.tools import architecture, tool_versions
+from buildbox.recipes.wheels import lock_wheels
 from buildbox.recipes.workplace import Workplace, workplace
 from buildbox.recipes.workshop import Workshop
 
@@ -47,6 +49,7 @@ def _resolve(recipe: Recipe, mirror: str, place: Workplace, shop: Workshop) -> L
     missing = [name for name, arch, version in chosen if (name, arch, version) not in packages]
     if missing or not chosen:
         raise ImageError(f"apt chose packages that its index doesn't describe: {', '.join(missing)}")
+    exact = tuple(sorted(packages[key] for key in chosen))
     return Lock(
         BUILDER,
         recipe.checksum,
@@ -55,8 +58,19 @@ def _resolve(recipe: Recipe, mirror: str, place: Workplace, shop: Workshop) -> L
         int(parsedate_to_datetime(release["date"]).replace(tzinfo=timezone.utc).timestamp()),
         machine,
         tool_versions(shop.tools),
-        tuple(sorted(packages[key] for key in chosen)),
+        exact,
+        _wheels(recipe, exact, machine, place, shop),
     )
+
+
+def _wheels(
+    recipe: Recipe, packages: Sequence[Package], machine: str, place: Workplace, shop: Workshop
+) -> tuple[Wheel, ...]:
+    if not recipe.requirements:
+        return ()
+    folder = place.path / "wheels"
+    folder.mkdir()
+    return lock_wheels(recipe.requirements, target_of(packages, machine), folder, shop)
 
 
 def _install(apt: Resolver, names: Sequence[str]) -> list[tuple[str, str, str]]:

@@ -124,4 +124,4 @@ def test_a_package_that_is_not_what_the_lock_says(tmp_path: Path) -> None:
         workplace(tmp_path, shop.host) as place,
         pytest.raises(ImageError, match="is not the package good"),
     ):
-        bootstrap(recipe(), locked, debs, place, shop)
+        bootstrap(recipe(), locked, debs, debs, place, shop)
