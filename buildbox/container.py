@@ -60,6 +60,7 @@ class ContainerSpec:
     memory: int | None = None  # bytes
     cpus: float | None = None
     pids: int = 4096
+    may_mount: bool = False  # root inside may mount file systems; never for a task: builders only
     tty: bool = False
     stdin: bool = False
     window: tuple[int, int] | None = None  # rows, columns of the tty
@@ -135,6 +136,7 @@ def docker_command(spec: ContainerSpec) -> tuple[str, ...]:
     return (
         *("docker", "run", "--rm", "--init", "--security-opt=no-new-privileges"),
         *(["--read-only"] if spec.read_only else []),
+        *(["--cap-add=SYS_ADMIN", "--security-opt=apparmor=unconfined"] if spec.may_mount else []),
         *(["-it"] if spec.tty else ["-i"] if spec.stdin else []),
         *(f"{option}={value}" for option, value in options.items() if value),
         *(f"--add-host={name}:{address}" for name, address in spec.hosts),

@@ -68,8 +68,10 @@ USER_FILE = Table(
                     "env": ListOf(Text(values.env_name)),
                     "root": Flag(),
                     "git": Flag(),
+                    "snapshot": ListOf(Text(values.address)),
                 }
             ),
-        )
+        ),
+        "images": Table({"mirrors": ListOf(Text(values.mirror)), "builder": Text(values.pinned_image)}),
     }
 )

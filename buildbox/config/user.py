@@ -1,4 +1,5 @@
-"""The user's own `config.toml`: what the projects on this machine are allowed (SPEC section 2, Trust).
+"""The user's own `config.toml`: what the projects on this machine are allowed (SPEC section 2, Trust), and
+where images are made with what.
 
 [allow."/home/me/project"]      # one folder, no pattern; `~/project` works too
 mounts = ["/data", "~/.m2"]     # each with all that is below it
@@ -6,6 +7,11 @@ network = ["host", "mynet"]     # engine networks, by name
 env = ["NPM_TOKEN"]             # credentials that pass-env may let through
 root = true                     # root in a writable root file system
 git = true                      # the project's .git folder, where a task could plant hooks
+snapshot = ["https://snapshot.example.com/debian/{time}/"] # where packages for its own recipes may come from
+
+[images]
+mirrors = ["https://mirror.example.com/debian/"] # asked for packages before those of this machine's apt
+builder = "registry.example.com/tools/builder:12@sha256:…" # instead of the catalogue's builder image
 """
 
 from __future__ import annotations
@@ -22,9 +28,10 @@ from buildbox.config.near import did_you_mean
 from buildbox.config.reading import Reading, show
 from buildbox.config.text import parse_toml, read_text, refuse
 from buildbox.errors import UsageError
+from buildbox.reference import ImageRef
 
-_WHAT = ("mount", "network", "env", "root", "git")
-_ALLOW_HINT = "Write mount=/PATH, network=NAME, env=NAME, root or git."
+_WHAT = ("mount", "network", "env", "root", "git", "snapshot")
+_ALLOW_HINT = "Write mount=/PATH, network=NAME, env=NAME, root, git or snapshot=URL."
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,7 @@ class Allowance:
     root: bool = False  # may run as root in a writable root file system
     git: bool = False  # may mount the project's .git folder, and a git folder that isn't sure to be its own
     env: frozenset[str] = frozenset()  # names of credentials that pass-env may let through
+    snapshots: frozenset[str] = frozenset()  # services that its own recipes may have packages from
 
     def plus(self, texts: Sequence[str], home: Path | None = None) -> Allowance:
         """This and what the `--allow` options `texts` give (`mount=/data`, `network=host`, `root`, `git`).
@@ -52,11 +60,20 @@ class Allowance:
 
 
 @dataclass(frozen=True)
+class ImageMaking:
+    """Where images are made with what."""
+
+    mirrors: tuple[str, ...] = ()  # addresses with a slash at their end
+    builder: ImageRef | None = None  # pinned; instead of the catalogue's
+
+
+@dataclass(frozen=True)
 class UserConfig:
     """The user's config.toml."""
 
     path: Path
     allowances: Mapping[Path, Allowance]  # by the project's folder, a real path
+    images: ImageMaking = ImageMaking()
 
     def allowance(self, project_root: Path) -> Allowance:
         """What is allowed to the project in exactly this folder, links followed."""
@@ -94,7 +111,8 @@ def load_user(path: Path, home: Path) -> UserConfig:
         allowances[root] = _allowance(allowed, mounts)
     if reading.problems:
         raise refuse(reading.problems, text, path, str(path))
-    return UserConfig(path, allowances)
+    images = read.get("images", {})
+    return UserConfig(path, allowances, ImageMaking(images.get("mirrors", ()), images.get("builder")))
 
 
 def real_path(path: Path) -> Path:
@@ -109,6 +127,7 @@ def _allowance(allowed: Mapping[str, Any], mounts: Sequence[Path]) -> Allowance:
         allowed.get("root", False),
         allowed.get("git", False),
         frozenset(allowed.get("env", ())),
+        frozenset(allowed.get("snapshot", ())),
     )
 
 
@@ -126,6 +145,8 @@ def _plus_one(allowance: Allowance, text: str, home: Path | None) -> Allowance:
         return replace(allowance, mounts=(*allowance.mounts, _absolute(value, home)))
     if what == "network":
         return replace(allowance, networks=allowance.networks | {values.network(value)})
+    if what == "snapshot":
+        return replace(allowance, snapshots=allowance.snapshots | {values.address(value)})
     return replace(allowance, env=allowance.env | {values.env_name(value)})
 
 

@@ -22,6 +22,8 @@ _LONGEST_ARGUMENT = (128 << 10) - 1  # bytes; Linux's MAX_ARG_STRLEN without the
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}")
+_ADDRESS = re.compile(r"https?://[^\s\"'/]+(/[^\s\"']*)?")
+_MIRROR = re.compile(rf"{_ADDRESS.pattern}|file:/[^\s\"']*")
 _ID = r"(0|[1-9][0-9]{0,9})"
 _IDS = re.compile(rf"{_ID}:{_ID}")
 # C0, DEL, C1, line separators and the marks that turn the direction of writing: they could make a
@@ -114,6 +116,27 @@ def image(text: str) -> ImageRef:
     if len(text) > 1024:
         raise ValueError("is longer than an image reference can be")
     return ImageRef.parse(text)
+
+
+def pinned_image(text: str) -> ImageRef:
+    ref = image(text)
+    if ref.digest is None:
+        raise ValueError(f"{show(text)} has no digest, and an unpinned image never runs")
+    return ref
+
+
+def address(text: str) -> str:
+    """Of a server of packages."""
+    if not _ADDRESS.fullmatch(text):
+        raise ValueError(f"{show(text)} is not an address that starts with https:// or http://")
+    return text
+
+
+def mirror(text: str) -> str:
+    """Of a mirror of packages, with a slash at its end."""
+    if not _MIRROR.fullmatch(text):
+        raise ValueError(f"{show(text)} is not an address that starts with https://, http:// or file:/")
+    return text if text.endswith("/") else f"{text}/"
 
 
 def platform(text: str) -> Platform:

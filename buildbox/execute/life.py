@@ -39,7 +39,7 @@ def execute(
         with _removed(engine, container), closing(engine.attach(container, spec)) as stream:
             early = stop_asked(events)
             if early:
-                return Outcome(128 + early, 0.0)
+                return Outcome(128 + early, 0.0, signal=early)
             stopper = Stopper(engine, container, grace, say)
             return _run(engine, container, spec, stream, streams, timeout, events, stopper)
 

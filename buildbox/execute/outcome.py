@@ -15,3 +15,4 @@ class Outcome:
     seconds: float  # from start to end
     ended: Ended | None = None  # None: it never started
     timed_out: bool = False
+    signal: int = 0  # the first that asked us to stop it

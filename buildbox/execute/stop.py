@@ -27,6 +27,7 @@ class Stopper:
         self._grace = grace
         self._say = say
         self._seen: set[int] = set()
+        self._first = 0  # the first signal that asked to stop
         self._killed_for = 0  # the exit status that a kill of ours stands for
         self._timed_out = False
 
@@ -36,6 +37,8 @@ class Stopper:
             self._kill(128 + number)
             return
         self._seen.add(number)
+        if number in _STOPPING:
+            self._first = self._first or number
         self._engine.signal(self._container, signal.Signals(number).name)
         if number == signal.SIGINT:
             self._say("interrupted; waiting for the task to end (Ctrl-C again kills it)")
@@ -62,7 +65,7 @@ class Stopper:
     def outcome(self, ended: Ended) -> Outcome:
         """What the end of the container means."""
         status = Exit.TIMEOUT if self._timed_out else self._killed_for or ended.status
-        return Outcome(int(status), 0.0, ended, self._timed_out)
+        return Outcome(int(status), 0.0, ended, self._timed_out, self._first)
 
     def _kill(self, status: int) -> None:
         self._killed_for = self._killed_for or status

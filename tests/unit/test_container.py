@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 
+from buildbox.config.model import Task
 from buildbox.container import CA_FILE, RUN_LABEL, Bind, ContainerSpec, Facts, Tmpfs, container_spec
 from buildbox.tasks.plan import Step
 from tests.support.values import task, toolchain
@@ -58,6 +60,14 @@ def test_user() -> None:
     assert spec().user == "1234:2345"
     assert spec({"user": (0, 0)}).user == "0:0"
     assert (env()["HOME"], env()["USER"], env()["LOGNAME"]) == ("/home/build", "build", "build")
+
+
+def test_no_task_may_mount() -> None:
+    """Only builders of images may; nothing that a task or the host says leads there."""
+    most = {"user": "root", "rootfs": "writable", "network": "host"}
+    assert not spec({"user": (0, 0)}, **most).may_mount
+    names = {each.name for kind in (Facts, Task) for each in fields(kind)}
+    assert not [name for name in names if re.search("cap|priv|may|secur", name)]
 
 
 def test_environment() -> None:

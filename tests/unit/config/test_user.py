@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from buildbox.config.user import Allowance, load_user
+from buildbox.config.user import Allowance, ImageMaking, load_user
 from buildbox.errors import ConfigError, UsageError
+from buildbox.reference import ImageRef
+from tests.support.values import PIN
 
 
 def test_without_a_file_nothing_is_allowed(tmp_path: Path) -> None:
@@ -28,8 +30,12 @@ network = ["host", "mynet"]
 env = ["NPM_TOKEN"]
 root = true
 git = true
+snapshot = ["https://snapshot.example.com/{{time}}/"]
 [allow."~/other/"]
 root = true
+[images]
+mirrors = ["https://mirror.example.com/debian", "file:/srv/debian/"]
+builder = "{PIN}"
 """)
     user = load_user(path, home)
     assert user.allowance(home / "project") == Allowance(
@@ -38,8 +44,11 @@ root = true
         root=True,
         git=True,
         env=frozenset({"NPM_TOKEN"}),
+        snapshots=frozenset({"https://snapshot.example.com/{time}/"}),
     )
     assert user.allowance(home / "other") == Allowance(root=True)
+    mirrors = ("https://mirror.example.com/debian/", "file:/srv/debian/")
+    assert user.images == ImageMaking(mirrors, ImageRef.parse(PIN))
 
 
 def test_a_folder_is_itself_under_any_name_and_nothing_else(tmp_path: Path) -> None:
@@ -74,6 +83,11 @@ def test_a_folder_is_itself_under_any_name_and_nothing_else(tmp_path: Path) -> N
         ),
         ('[allow."/p"]\n[allow."/p/"]', '2: allow."/p/": is the same folder as another one here: /p'),
         ('[allow."/p"]\nnetwork = ["-x"]', "2: allow.\"/p\".network[0]: '-x' is not a network"),
+        ('[images]\nmirrors = ["mirror.example.com"]', "2: images.mirrors[0]: 'mirror.example.com' is not"),
+        ('[images]\nmirrors = ["https:// a/"]', "2: images.mirrors[0]: 'https:// a/' is not an address"),
+        ('[images]\nbuilder = "builder:12"', "2: images.builder: 'builder:12' has no digest"),
+        ("[images]\nmirror = []", "2: images.mirror: unknown key 'mirror'; did you mean 'mirrors'?"),
+        ('[allow."/p"]\nsnapshot = ["ftp://x"]', "2: allow.\"/p\".snapshot[0]: 'ftp://x' is not an address"),
         ("x", "1:2: not valid TOML: Expected '=' after a key in a key/value pair"),
     ],
 )
@@ -97,12 +111,14 @@ def test_options_add_to_what_is_allowed(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("data")
     before = Allowance(mounts=(Path("/x"),), networks=frozenset({"a"}))
     texts = [f"mount={tmp_path}/link", "mount=~/y", "network=host", "env=NPM_TOKEN", "root", "git"]
+    texts.append("snapshot=https://snapshot.example.com/{time}/")
     assert before.plus(texts, tmp_path) == Allowance(
         mounts=(Path("/x"), tmp_path / "data", tmp_path / "y"),
         networks=frozenset({"a", "host"}),
         root=True,
         git=True,
         env=frozenset({"NPM_TOKEN"}),
+        snapshots=frozenset({"https://snapshot.example.com/{time}/"}),
     )
     assert before.plus([]) == before
 
@@ -121,6 +137,7 @@ def test_options_add_to_what_is_allowed(tmp_path: Path) -> None:
         ("network=container:x", "is not a network"),
         ("env=A=B", "is not a variable's name"),
         ("root=true", "root takes no value"),
+        ("snapshot=x", "is not an address"),
         ("git=", "git takes no value"),
     ],
 )
