@@ -58,8 +58,13 @@ def basic(login: Login) -> str:
     return "Basic " + base64.b64encode(f"{login.user}:{login.password}".encode()).decode()
 
 
-def token_request(challenge: Challenge, login: Login | None, repository: str, registry: str) -> TokenRequest:
-    """What to ask the token service of a bearer challenge. Raises ImageError for an unsafe one."""
+def token_request(
+    challenge: Challenge, login: Login | None, repository: str, registry: str, push: bool = False
+) -> TokenRequest:
+    """What to ask the token service of a bearer challenge, for pulls or for pushes as well.
+
+    Raises ImageError for an unsafe one.
+    """
     realm = challenge.parameters.get("realm", "")
     parts = urlsplit(realm)
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
@@ -69,7 +74,7 @@ def token_request(challenge: Challenge, login: Login | None, repository: str, re
         )
     asked = {
         "service": challenge.parameters.get("service", ""),
-        "scope": challenge.parameters.get("scope") or f"repository:{repository}:pull",
+        "scope": scope(challenge.parameters.get("scope", ""), repository, push),
     }
     if login and login.identity_token:
         form = {
@@ -84,6 +89,20 @@ def token_request(challenge: Challenge, login: Login | None, repository: str, re
     query = urlencode({name: value for name, value in asked.items() if value})
     url = parts._replace(query=f"{parts.query}&{query}" if parts.query else query, fragment="").geturl()
     return TokenRequest(url, {"Authorization": basic(login)} if login else {}, None)
+
+
+def scope(asked: str, repository: str, push: bool) -> str:
+    """What a token is to be good for ("Token Scope Documentation"): what the registry asked for; to push,
+    also that. So one token does for the whole of a push, which begins with reading.
+    """
+    if not push:
+        return asked or f"repository:{repository}:pull"
+    head = f"repository:{repository}:"
+    words = asked.split()
+    mine = next((word for word in words if word.startswith(head)), head)
+    actions = [action for action in mine.removeprefix(head).split(",") if action]
+    wanted = head + ",".join(dict.fromkeys([*actions, "pull", "push"]))
+    return " ".join([*(word for word in words if word != mine), wanted])
 
 
 def read_token(data: bytes, registry: str) -> str:

@@ -19,8 +19,10 @@ from buildbox.registry.auth import Logins, no_login
 if TYPE_CHECKING:
     import requests
 
+    from buildbox.registry.http import Body
+
 _HUB = "registry-1.docker.io"  # where docker.io's API really is
-_ACCEPT = ", ".join(sorted(INDEXES) + sorted(MANIFESTS))
+ACCEPT = ", ".join(sorted(INDEXES) + sorted(MANIFESTS))
 _MAX_TOKEN = 1 << 20  # bytes of a token service's answer
 
 
@@ -61,7 +63,7 @@ class Registry:
         self.host = host
         self.pause = pause
         self._logins = logins
-        self._web = http.Web(
+        self.web = http.Web(
             host,
             env or {},
             read_timeout=read_timeout,
@@ -70,11 +72,11 @@ class Registry:
         )
         self._lock = threading.Lock()
         self._base = ""  # found on the first request
-        self._authorization: dict[str, str] = {}  # by repository
+        self._authorization: dict[tuple[str, bool], str] = {}  # by repository, and whether to push
 
     def close(self) -> None:
         """Lets go of the connections."""
-        self._web.close()
+        self.web.close()
 
     def manifest(self, repository: str, reference: Digest | str) -> Fetched:
         """The manifest or index of a digest or tag. Raises OtherBytes where it isn't the digest's."""
@@ -82,13 +84,11 @@ class Registry:
         what = f"{kind} {reference} in {repository}"
 
         def ask() -> tuple[bytes, str]:
-            response = self._open(
-                f"{repository}/manifests/{reference}", repository, {"Accept": _ACCEPT}, what
-            )
+            response = self._open(f"{repository}/manifests/{reference}", repository, {"Accept": ACCEPT}, what)
             media_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
-            return self._web.read(response, MAX_MANIFEST, what), media_type
+            return self.web.read(response, MAX_MANIFEST, what), media_type
 
-        data, media_type = self._web.retrying(ask)
+        data, media_type = self.web.retrying(ask)
         digest = Digest.of(data)
         if isinstance(reference, Digest) and digest != reference:
             raise other_bytes(self.host, reference, f"they hash to {digest}")
@@ -113,7 +113,7 @@ class Registry:
         """
         what = f"blob {blob.digest} in {repository}"
         asked = {"Range": f"bytes={offset}-"} if offset else {}
-        response = self._web.retrying(
+        response = self.web.retrying(
             lambda: self._open(f"{repository}/blobs/{blob.digest}", repository, asked, what)
         )
         start = _first_byte(response)
@@ -128,7 +128,7 @@ class Registry:
             )
         skip, left = offset - start, blob.size - offset
         try:
-            for chunk in self._web.body(response):
+            for chunk in self.web.body(response):
                 new = chunk[skip:]
                 skip -= len(chunk) - len(new)
                 if len(new) > left:
@@ -145,40 +145,62 @@ class Registry:
         if left:
             raise Dropped(f"{self.host} ended {what} {left} bytes early")
 
-    def _open(self, path: str, repository: str, headers: Mapping[str, str], what: str) -> requests.Response:
-        """A good answer (below 400). To be called inside `retrying`."""
+    def ask(
+        self,
+        path: str,
+        repository: str,
+        headers: Mapping[str, str],
+        what: str,
+        *,
+        method: str = "GET",
+        body: bytes | Body | None = None,
+    ) -> requests.Response:
+        """The answer, whatever its status, to us as who we are there. To be called inside `web.retrying`.
+
+        `path` follows /v2/, or is a whole URL that the registry gave. Any `method` but GET is part of a push.
+        Raises ImageError where the registry's way to ask who we are leads nowhere.
+        """
         from buildbox.registry import http
 
-        url = f"{self._find_base()}/v2/{path}"
-        known = self._authorization.get(repository)
-        response = self._web.send(url, {**headers, "Authorization": known} if known else headers)
-        if response.status_code == 401 and http.origin(response.url) == http.origin(
-            url
-        ):  # not one redirected to
-            challenges = auth.parse_challenges(response.headers.get("WWW-Authenticate", ""))
-            with self._lock:
-                if self._authorization.get(repository) == known:  # else another thread has a new one
-                    answer = self._authorize(challenges, repository, what)
-                    if answer is None:
-                        raise self._web.refuse(response, what)
-                    self._authorization[repository] = answer
-                known = self._authorization[repository]
-            response.close()
-            response = self._web.send(url, {**headers, "Authorization": known})
+        base = self._find_base()
+        url = path if "://" in path else f"{base}/v2/{path}"
+        ours = http.origin(url) == http.origin(base)  # else who we are is none of its business
+        key = (repository, method != "GET")
+        known = self._authorization.get(key) if ours else None
+        sent = {**headers, "Authorization": known} if known else headers
+        response = self.web.send(url, sent, method=method, body=body)
+        if response.status_code != 401 or not ours or http.origin(response.url) != http.origin(url):
+            return response
+        challenges = auth.parse_challenges(response.headers.get("WWW-Authenticate", ""))
+        with self._lock:
+            if self._authorization.get(key) == known:  # else another thread has a new one
+                answer = self._authorize(challenges, repository, what, push=method != "GET")
+                if answer is None:
+                    return response
+                self._authorization[key] = answer
+            known = self._authorization[key]
+        response.close()
+        return self.web.send(url, {**headers, "Authorization": known}, method=method, body=body)
+
+    def _open(self, path: str, repository: str, headers: Mapping[str, str], what: str) -> requests.Response:
+        """A good answer (below 400). To be called inside `retrying`."""
+        response = self.ask(path, repository, headers, what)
         if response.status_code >= 400:
-            raise self._web.refuse(response, what)
+            raise self.web.refuse(response, what)
         return response
 
-    def _authorize(self, challenges: tuple[auth.Challenge, ...], repository: str, what: str) -> str | None:
+    def _authorize(
+        self, challenges: tuple[auth.Challenge, ...], repository: str, what: str, push: bool
+    ) -> str | None:
         """The `Authorization` that answers one of the challenges; None where we have no answer."""
         login = self._logins(self.host)
         for challenge in challenges:
             if challenge.scheme == "bearer":
-                request = auth.token_request(challenge, login, repository, self.host)
-                response = self._web.send(request.url, request.headers, request.form)
+                request = auth.token_request(challenge, login, repository, self.host, push)
+                response = self.web.send(request.url, request.headers, request.form)
                 if response.status_code >= 300:
-                    raise self._web.refuse(response, what)
-                return "Bearer " + auth.read_token(self._web.read(response, _MAX_TOKEN, "a token"), self.host)
+                    raise self.web.refuse(response, what)
+                return "Bearer " + auth.read_token(self.web.read(response, _MAX_TOKEN, "a token"), self.host)
             if challenge.scheme == "basic" and login and login.user:
                 return auth.basic(login)
         return None
@@ -193,7 +215,7 @@ class Registry:
             return self._base
 
     def _speaks_plain(self, name: str) -> bool:
-        response = self._web.send(f"http://{name}/v2/", {})  # no credentials on this one
+        response = self.web.send(f"http://{name}/v2/", {})  # no credentials on this one
         response.close()
         return response.status_code != 400  # what servers answer to plain http on their TLS port
 

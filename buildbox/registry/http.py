@@ -7,7 +7,8 @@ import json
 import re
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,26 +22,35 @@ from buildbox import __version__
 from buildbox.errors import ImageError
 from buildbox.registry.auth import is_loopback
 from buildbox.registry.proxy import proxy_for
+from buildbox.registry.refusal import RETRIES, Refusal, Transient, explain
 
 CERTIFICATES = Path("/etc/docker/certs.d")  # HOST/*.crt: where docker looks for a registry's own authorities
 CONNECT_TIMEOUT = 15.0  # seconds
 READ_TIMEOUT = 60.0  # seconds without a byte
 CHUNK = 1 << 16  # bytes; small, since a dropped connection loses the one it was in
 _HOPS = 8
-_RETRIES = 3  # of what may pass by itself
 _PLACE = re.compile(r"^\S*Connection\S*\(.*?\): ")  # urllib3 names it; so do we
+_COMMIT = 5  # read timeouts that a registry may take for an answer to what was sent
 _MAX_WAIT = 15.0  # seconds that we let a registry put us off
 _FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
 
 T = TypeVar("T")
 
 
-class _Transient(Exception):
-    """A fault that may pass: what to raise if it doesn't, and how long the registry asks us to wait."""
+@dataclass(frozen=True)
+class Body:
+    """What a request sends: opened anew for each attempt, never in memory as a whole."""
 
-    def __init__(self, error: ImageError, wait: float = 0.0, retries: int = _RETRIES) -> None:
-        super().__init__(error.reason)
-        self.error, self.wait, self.retries = error, wait, retries
+    size: int  # bytes
+    open: Callable[[], Iterable[bytes]]
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self.open():
+            for at in range(0, len(chunk), CHUNK):  # the time limit is for each piece
+                yield chunk[at : at + CHUNK]
 
 
 class Web:
@@ -70,49 +80,81 @@ class Web:
         """Lets go of the connections."""
         self._session.close()
 
-    def retrying(self, ask: Callable[[], T]) -> T:
-        """`ask`, again where its fault may pass, with growing pauses. Raises ImageError."""
+    def retrying(self, ask: Callable[[], T], again: Callable[[str], None] = lambda why: None) -> T:
+        """`ask`, again where its fault may pass, with growing pauses; `again` hears why.
+
+        Raises ImageError.
+        """
         attempt = 0
         while True:
             try:
                 return ask()
-            except _Transient as fault:
+            except Transient as fault:
                 if attempt >= fault.retries or fault.wait > _MAX_WAIT:
                     raise fault.error from fault
+                again(fault.error.reason)
                 time.sleep(max(fault.wait, self.pause * 2**attempt))
                 attempt += 1
 
-    def send(self, url: str, headers: Mapping[str, str], form: str | None = None) -> requests.Response:
-        """One request, redirects followed; any status but a redirect's. The body is yet to be read.
+    def send(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        form: str | None = None,
+        *,
+        method: str = "",
+        body: bytes | Body | None = None,
+    ) -> requests.Response:
+        """One request, GET (POST with a `form`) unless `method` says otherwise; the body is yet to be read.
 
+        Redirects of GET are followed, those of HEAD on the same host: one that leads elsewhere says enough.
         `Authorization` goes to the first URL's origin only. To be called inside `retrying`.
         """
+        method = method or ("GET" if form is None else "POST")
         sent = dict(headers)
         for _ in range(_HOPS):
-            try:
-                response = self._session.request(
-                    "GET" if form is None else "POST",
-                    url,
-                    headers=sent,
-                    data=form,
-                    stream=True,
-                    allow_redirects=False,
-                    timeout=self._timeout,
-                    proxies=self._proxies(url),
-                )
-            except _FAULTS as error:
-                raise self._unreachable(url, error) from error
+            response = self._send(method, url, sent, form if body is None else body)
             location = response.headers.get("Location")
-            if response.status_code not in (301, 302, 303, 307, 308) or not location or form is not None:
+            if response.status_code not in (301, 302, 303, 307, 308) or not location:
+                return response
+            target = urljoin(url, location)
+            if method != "GET" and (method != "HEAD" or origin(target) != origin(url)):
                 return response
             response.close()
-            target = urljoin(url, location)
             if origin(target) != origin(url):
                 sent.pop("Authorization", None)
-            if urlsplit(target).scheme != "https" and not _is_local(target):
-                raise ImageError(f"{self.host} redirects to {_plain(target)}, which is not a safe place")
+            self.check_safe(target)
             url = target
         raise ImageError(f"{self.host} redirects in a circle: {_plain(url)}")
+
+    def _send(
+        self, method: str, url: str, headers: Mapping[str, str], data: str | bytes | Body | None
+    ) -> requests.Response:
+        connect, read = self._timeout
+        if data is not None:
+            read *= _COMMIT  # what was sent is hashed and moved before the answer
+        try:
+            return self._session.request(
+                method,
+                url,
+                headers=headers,
+                data=data,
+                stream=True,
+                allow_redirects=False,
+                timeout=(connect, read),
+                proxies=self._proxies(url),
+            )
+        except _FAULTS as error:
+            raise self._unreachable(url, error, bool(data)) from error
+
+    def check_safe(self, url: str) -> None:
+        """Raises ImageError for a place that the registry sends us to where others could read along."""
+        if urlsplit(url).scheme != "https" and not _is_local(url):
+            raise ImageError(
+                f"{self.host} redirects to {_plain(url)}, which is not a safe place",
+                "Nothing was sent there. Tell whoever runs the registry: behind a proxy that does TLS, it\n"
+                "must be told of that (X-Forwarded-Proto: https).",
+            )
 
     def body(self, response: requests.Response) -> Iterator[bytes]:
         """The body as it comes over the wire. Raises ConnectionError where it breaks off."""
@@ -132,36 +174,18 @@ class Web:
                 if len(data) > limit:
                     raise ImageError(f"{self.host} sends more than {limit} bytes for {what}")
         except ConnectionError as error:
-            raise _Transient(ImageError(f"the connection to {self.host} broke: {error}")) from error
+            raise Transient(ImageError(f"the connection to {self.host} broke: {error}")) from error
         return bytes(data)
 
     def refuse(self, response: requests.Response, what: str) -> Exception:
         """What a status of 400 or more means, for `what` we asked: an ImageError, or a fault to retry."""
-        status, said = response.status_code, _said(response)
-        if status in (401, 403):
-            login = "docker login" + ("" if self.host == "docker.io" else f" {self.host}")
-            return ImageError(
-                f"{self.host} refuses access to {what} ({status}{said})",
-                f"Log in with `{login}`, or check the name: some registries say so of what they don't have.",
-            )
-        if status == 404:
-            return ImageError(f"{self.host} has no {what}{said}", "Check the name, the tag and the digest.")
-        if status == 429:
-            error = ImageError(
-                f"{self.host} says that there were too many requests ({status}{said})",
-                "Wait a while, or log in with `docker login`: logged-in users are often allowed more.",
-            )
-            return _Transient(error, _retry_after(response))
-        error = ImageError(
-            f"{self.host} fails on {what}: {status} {response.reason}{said}", "Try again later."
-        )
-        return _Transient(error, _retry_after(response)) if status >= 500 or status == 408 else error
+        return explain(self.host, read_refusal(response), what)
 
     def _proxies(self, url: str) -> dict[str, str]:
         proxy = proxy_for(url, self._env)
         return {urlsplit(url).scheme: proxy} if proxy else {}
 
-    def _unreachable(self, url: str, error: BaseException) -> Exception:
+    def _unreachable(self, url: str, error: BaseException, sending: bool) -> Exception:
         place = urlsplit(url).netloc
         at = "" if place == self.host else f" (at {place})"
         words = _in_words(error)
@@ -176,13 +200,15 @@ class Web:
                 f"{self.host}{at} doesn't speak TLS properly: {words}",
                 "Registries are asked by https only, except on this machine (localhost, 127.0.0.0/8).",
             )
-        failure = ImageError(
-            f"{self.host}{at} can't be reached: {words}",
-            "Check the network, the registry's name and the proxy settings.",
-        )
         early = isinstance(error, (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError))
         early = early or isinstance(_cause(error), urllib3.exceptions.NewConnectionError)
-        return _Transient(failure, retries=1 if early else _RETRIES)
+        failure = ImageError(
+            f"the connection to {self.host}{at} broke while it was sent to: {words}"
+            if sending and not early
+            else f"{self.host}{at} can't be reached: {words}",
+            "Check the network, the registry's name and the proxy settings.",
+        )
+        return Transient(failure, retries=1 if early else RETRIES)
 
 
 class _Trusting(HTTPAdapter):
@@ -246,14 +272,16 @@ def _retry_after(response: requests.Response) -> float:
     return float(value) if value.isascii() and value.isdigit() else 0.0
 
 
-def _said(response: requests.Response) -> str:
-    """The registry's own words (distribution-spec, section "Error Codes"), short and printable."""
+def read_refusal(response: requests.Response) -> Refusal:
+    """The answer with the registry's own words (distribution-spec, section "Error Codes"), short."""
+    code = message = ""
     try:
         data = response.raw.read(4096, decode_content=False)
-        message = str(json.loads(data)["errors"][0]["message"])
-    except (*_FAULTS, ValueError, LookupError, TypeError):
-        return ""
+        error = json.loads(data)["errors"][0]
+        code, message = str(error.get("code") or ""), str(error["message"])
+    except (*_FAULTS, ValueError, LookupError, TypeError, AttributeError):
+        pass
     finally:
         response.close()
     message = "".join(c if c.isprintable() else " " for c in message)[:200].strip()
-    return f": {message}" if message else ""
+    return Refusal(response.status_code, response.reason, code, message, _retry_after(response))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TypeVar
 
 from buildbox.digest import Digest
 from tests.support.images import MadeImage
@@ -34,6 +35,12 @@ class Call(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.registry.handle(self)
 
+    def do_HEAD(self) -> None:
+        self.registry.handle(self)
+
+    def do_PUT(self) -> None:
+        self.registry.handle(self)
+
     def log_message(self, *args: object) -> None:
         pass
 
@@ -43,7 +50,8 @@ class Call(BaseHTTPRequestHandler):
         for name, value in {"Content_Length": str(len(body)), **headers}.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def hang_up(self) -> None:
         """Ends the connection without another word."""
@@ -112,12 +120,24 @@ def range_start(call: Call) -> int:
     return int(text.removeprefix("bytes=").partition("-")[0]) if text else 0
 
 
+Kind = TypeVar("Kind", bound=FaultyRegistry)
+
+
 @contextmanager
 def run_faulty(image: MadeImage, *rules: Rule, address: str = "127.0.0.1") -> Iterator[FaultyRegistry]:
     """The registry, listening on a free port until the end of the block."""
+    with run_kind(FaultyRegistry, image, rules, address) as registry:
+        yield registry
+
+
+@contextmanager
+def run_kind(
+    kind: type[Kind], image: MadeImage, rules: Sequence[Rule], address: str = "127.0.0.1"
+) -> Iterator[Kind]:
+    """A registry of this kind."""
     call = type("BoundCall", (Call,), {})
     server = _Server((address, 0), call)
-    registry = FaultyRegistry(f"{address}:{server.server_address[1]}", image, list(rules))
+    registry = kind(f"{address}:{server.server_address[1]}", image, list(rules))
     call.registry = registry  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

@@ -58,7 +58,9 @@ class RealRegistry:
 
 
 @contextmanager
-def serve(folder: Path, *, login: bool = False, tls: bool = False) -> Iterator[RealRegistry]:
+def serve(
+    folder: Path, *, login: bool = False, tls: bool = False, read_only: bool = False
+) -> Iterator[RealRegistry]:
     """Runs a registry with its files in `folder` until the end of the block."""
     folder.mkdir(parents=True, exist_ok=True)
     port = _free_port()
@@ -68,6 +70,7 @@ def serve(folder: Path, *, login: bool = False, tls: bool = False) -> Iterator[R
         "storage:",
         f"  filesystem: {{rootdirectory: {folder / 'data'}}}",
         "  delete: {enabled: true}",
+        f"  maintenance: {{readonly: {{enabled: {str(read_only).lower()}}}}}",
         "http:",
         f"  addr: 127.0.0.1:{port}",
     ]

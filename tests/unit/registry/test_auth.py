@@ -11,6 +11,7 @@ from buildbox.registry.auth import (
     is_loopback,
     parse_challenges,
     read_token,
+    scope,
     token_request,
 )
 from buildbox.registry.credentials import Login
@@ -115,3 +116,26 @@ def test_this_machine(host: str) -> None:
 )
 def test_other_machines(host: str) -> None:
     assert not is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    ("asked", "push", "found"),
+    [
+        ("", False, "repository:a/b:pull"),
+        ("repository:a/b:pull", False, "repository:a/b:pull"),
+        ("", True, "repository:a/b:pull,push"),
+        ("repository:a/b:pull", True, "repository:a/b:pull,push"),
+        ("repository:a/b:push,pull", True, "repository:a/b:push,pull"),
+        ("repository:a/b:*", True, "repository:a/b:*,pull,push"),
+        ("repository:a/bc:pull", True, "repository:a/bc:pull repository:a/b:pull,push"),
+        ("registry:x:y repository:a/b:pull", True, "registry:x:y repository:a/b:pull,push"),
+    ],
+)
+def test_what_a_token_is_to_be_good_for(asked: str, push: bool, found: str) -> None:
+    assert scope(asked, "a/b", push) == found
+
+
+def test_a_token_for_a_push() -> None:
+    challenge = bearer("https://a.example/token", scope="repository:a/b:pull")
+    request = token_request(challenge, None, "a/b", "r.example", push=True)
+    assert parse_qs(urlsplit(request.url).query)["scope"] == ["repository:a/b:pull,push"]
