@@ -5,10 +5,15 @@ from __future__ import annotations
 import typer
 
 from buildbox.cli.call import Call
-from buildbox.cli.images.given import RecipeName, workshop
+from buildbox.cli.images.given import AllowSnapshot, RecipeName, ToolsChoice, ToolsFrom, workshop
 
 
-def lock(ctx: typer.Context, recipe: RecipeName) -> None:
+def lock(
+    ctx: typer.Context,
+    recipe: RecipeName,
+    tools: ToolsChoice = ToolsFrom.auto,
+    allow: AllowSnapshot = None,
+) -> None:
     """Resolve a recipe to exact packages with this machine's apt, and write its lock.
 
     With --json: {"lock", "packages", "changes"}.
@@ -26,7 +31,7 @@ def lock(ctx: typer.Context, recipe: RecipeName) -> None:
     folder = find_recipe(recipe, call.catalogues())
     before = old_contents(folder)
     read = read_recipe(folder)
-    with workshop(call, recipe) as shop:
+    with workshop(call, recipe, tools, allow) as shop:
         new = resolve(read, shop)
     path = write_lock(folder, new, recipe)
     lines = changes(before, (*new.packages, *new.wheels))
@@ -35,4 +40,5 @@ def lock(ctx: typer.Context, recipe: RecipeName) -> None:
         return
     for line in lines if before else ():
         call.console.say(line)
-    call.console.say(f"{path}: {len(new.packages)} packages of {new.suite} {new.release}")
+    wheels = f" and {len(new.wheels)} wheels" if new.wheels else ""
+    call.console.say(f"{path}: {len(new.packages)} packages of {new.suite} {new.release}{wheels}")
