@@ -5,7 +5,7 @@ A rebuild goes into an archive of its own, so that an image that isn't the recor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from buildbox.toolchains.comparison import (
 )
 from buildbox.toolchains.smoke import OpenSession, Smoke, SmokeStopped, run_smoke
 
+Rebuild = Callable[[Path, Workshop, Archive], Built]  # of the recipe in a folder, into an archive
 UNRECORDED = "unrecorded"
 _VERDICTS = {
     IDENTICAL: "identical to the recorded image",
@@ -92,7 +93,13 @@ class Checked:
         return "; ".join(found)
 
 
-def check(folder: Path, shop: Workshop, registry_for: RegistryFor, open_session: OpenSession) -> Checked:
+def check(
+    folder: Path,
+    shop: Workshop,
+    registry_for: RegistryFor,
+    open_session: OpenSession,
+    rebuild: Rebuild = build,
+) -> Checked:
     """Checks the recipe in `folder`. The archive has its image then, unless it isn't the recorded one.
 
     Only interrupts are raised: all else that goes wrong is told in the result.
@@ -100,7 +107,7 @@ def check(folder: Path, shop: Workshop, registry_for: RegistryFor, open_session:
     found = Checked(f"{folder.parent.name}/{folder.name}")
     try:
         recipe = read_recipe(folder)
-        found = _compared(found, recipe, folder, shop, registry_for)
+        found = _compared(found, recipe, folder, shop, registry_for, rebuild)
         if found.kind in (IDENTICAL, UNRECORDED) and found.rebuilt:
             checks = run_smoke(recipe, found.rebuilt, shop.temp, shop.host, open_session, shop.progress)
             found = replace(found, smoke=checks)
@@ -112,14 +119,14 @@ def check(folder: Path, shop: Workshop, registry_for: RegistryFor, open_session:
 
 
 def _compared(
-    found: Checked, recipe: Recipe, folder: Path, shop: Workshop, registry_for: RegistryFor
+    found: Checked, recipe: Recipe, folder: Path, shop: Workshop, registry_for: RegistryFor, rebuild: Rebuild
 ) -> Checked:
-    """With a rebuild, which is in the workshop's archive afterwards if it may be."""
+    """`found` with a rebuild, which is in the workshop's archive afterwards if it may be."""
     record = recorded(folder)
     lock = read_lock(folder, recipe)
     with workplace(shop.temp, shop.host) as place:
         scratch = Archive.open(place.path / "archive")
-        built = build(folder, shop, scratch)
+        built = rebuild(folder, shop, scratch)
         found = replace(found, recorded=record.pin if record else None, rebuilt=built.pin)
         if record is None:
             _take_over(built, scratch, shop.archive)

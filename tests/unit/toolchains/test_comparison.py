@@ -1,26 +1,15 @@
 from __future__ import annotations
 
-import gzip
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from buildbox.archive.images import ArchivedImage, find_image
+from buildbox.archive.images import ArchivedImage
 from buildbox.archive.layout import Archive
 from buildbox.digest import Digest
-from buildbox.oci import (
-    OCI_CONFIG,
-    OCI_INDEX,
-    OCI_LAYER,
-    OCI_LAYER_GZIP,
-    OCI_LAYER_ZSTD,
-    OCI_MANIFEST,
-    Descriptor,
-    canonical,
-)
+from buildbox.oci import OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD
 from buildbox.recipes.record import Built
 from buildbox.reference import ImageRef
 from buildbox.toolchains.comparison import (
@@ -33,14 +22,11 @@ from buildbox.toolchains.comparison import (
     compare_images,
     judge,
 )
-from tests.support.images import AMD64, make_layer
+from tests.support.images import make_layer
+from tests.support.toolchains import packed, put_image
 
 TAR = make_layer({"etc/a": b"one", "etc/b": b"two"})[0]
 OTHER = make_layer({"etc/a": b"one", "etc/b": b"twO"})[0]
-
-
-def packed(tar: bytes, level: int = 1) -> bytes:
-    return gzip.compress(tar, level, mtime=0)
 
 
 def plain(tar: bytes) -> bytes:
@@ -63,54 +49,15 @@ def pair(tmp_path: Path) -> Pair:
     return Pair(tmp_path)
 
 
-def put(
-    archive: Archive,
-    *tars: bytes,
-    pack: Callable[[bytes], bytes] = packed,
-    layer_type: str = OCI_LAYER_GZIP,
-    settings: dict[str, Any] | None = None,
-    annotations: dict[str, str] | None = None,
-    index: dict[str, Any] | None = None,
-) -> ArchivedImage:
-    """An image with these layers, in an index with `index` beside its entry."""
-    layers = [pack(tar) for tar in tars]
-    config = canonical(
-        {
-            "os": "linux",
-            "architecture": "amd64",
-            "config": {"Env": ["PATH=/bin"], **(settings or {})},
-            "rootfs": {"type": "layers", "diff_ids": [str(Digest.of(tar)) for tar in tars]},
-        }
-    )
-    manifest = canonical(
-        {
-            "schemaVersion": 2,
-            "mediaType": OCI_MANIFEST,
-            "config": Descriptor(OCI_CONFIG, archive.add_bytes(config), len(config)).to_json(),
-            "layers": [
-                Descriptor(layer_type, archive.add_bytes(each), len(each)).to_json() for each in layers
-            ],
-            "annotations": annotations or {},
-        }
-    )
-    entry = Descriptor(OCI_MANIFEST, archive.add_bytes(manifest), len(manifest), AMD64)
-    top = canonical(
-        {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry.to_json()], **(index or {})}
-    )
-    image = find_image(archive, archive.add_bytes(top), AMD64)
-    assert image
-    return image
-
-
 def test_the_same_image(pair: Pair) -> None:
-    found = pair.compare(put(pair.pinned, TAR), put(pair.rebuilt, TAR))
+    found = pair.compare(put_image(pair.pinned, TAR), put_image(pair.rebuilt, TAR))
     assert found == Comparison(IDENTICAL)
     assert found.identical
     assert found.lines() == []
 
 
 def test_other_compression(pair: Pair) -> None:
-    before, after = put(pair.pinned, TAR), put(pair.rebuilt, TAR, pack=lambda tar: packed(tar, 9))
+    before, after = put_image(pair.pinned, TAR), put_image(pair.rebuilt, TAR, pack=lambda tar: packed(tar, 9))
     found = pair.compare(before, after)
     assert (found.kind, found.fields) == (COMPRESSION, ())
     assert found.lines() == [
@@ -119,13 +66,15 @@ def test_other_compression(pair: Pair) -> None:
 
 
 def test_another_file(pair: Pair) -> None:
-    found = pair.compare(put(pair.pinned, TAR), put(pair.rebuilt, OTHER))
+    found = pair.compare(put_image(pair.pinned, TAR), put_image(pair.rebuilt, OTHER))
     assert (found.kind, found.fields) == (CONTENTS, ())
     assert found.lines() == ["layer 1: 1 path differs", "  /etc/b: contents from byte 2 on"]
 
 
 def test_files_are_compared_through_other_compressions(pair: Pair) -> None:
-    found = pair.compare(put(pair.pinned, TAR), put(pair.rebuilt, OTHER, pack=plain, layer_type=OCI_LAYER))
+    found = pair.compare(
+        put_image(pair.pinned, TAR), put_image(pair.rebuilt, OTHER, pack=plain, layer_type=OCI_LAYER)
+    )
     assert [layer.difference.count for layer in found.layers] == [1]
     assert len(found.fields) == 1  # the manifest says so
     assert OCI_LAYER_GZIP in found.fields[0]
@@ -133,29 +82,31 @@ def test_files_are_compared_through_other_compressions(pair: Pair) -> None:
 
 def test_gzip_in_several_parts_as_parallel_compressors_write_it(pair: Pair) -> None:
     found = pair.compare(
-        put(pair.pinned, TAR),
-        put(pair.rebuilt, OTHER, pack=lambda tar: packed(tar[:700]) + packed(tar[700:])),
+        put_image(pair.pinned, TAR),
+        put_image(pair.rebuilt, OTHER, pack=lambda tar: packed(tar[:700]) + packed(tar[700:])),
     )
     assert [layer.difference.count for layer in found.layers] == [1]
 
 
 def test_a_layer_that_cannot_be_unpacked_is_named_all_the_same(pair: Pair) -> None:
     for kind, packing in ((OCI_LAYER_ZSTD, plain), (OCI_LAYER_GZIP, plain)):
-        found = pair.compare(put(pair.pinned, TAR), put(pair.rebuilt, OTHER, pack=packing, layer_type=kind))
+        found = pair.compare(
+            put_image(pair.pinned, TAR), put_image(pair.rebuilt, OTHER, pack=packing, layer_type=kind)
+        )
         assert found.kind == CONTENTS
         assert "can't be compared" in found.layers[0].difference.note
 
 
 def test_of_several_layers_only_those_that_differ(pair: Pair) -> None:
     base = make_layer({"base": b""})[0]
-    found = pair.compare(put(pair.pinned, base, TAR), put(pair.rebuilt, base, OTHER, TAR))
+    found = pair.compare(put_image(pair.pinned, base, TAR), put_image(pair.rebuilt, base, OTHER, TAR))
     assert [(layer.number, layer.difference.count) for layer in found.layers] == [(2, 1), (3, 0)]
     assert found.lines()[-1] == "layer 3: only the rebuilt image has it"
 
 
 def test_more_files_than_are_shown(pair: Pair) -> None:
     many = make_layer({f"f{number}": b"" for number in range(14)})[0]
-    lines = pair.compare(put(pair.pinned, many), put(pair.rebuilt, make_layer({})[0])).lines()
+    lines = pair.compare(put_image(pair.pinned, many), put_image(pair.rebuilt, make_layer({})[0])).lines()
     assert lines[0] == "layer 1: 14 paths differ"
     assert lines[-1] == "  and 4 more"
     assert len(lines) == 12
@@ -164,8 +115,8 @@ def test_more_files_than_are_shown(pair: Pair) -> None:
 def test_another_configuration_is_told_by_its_fields(pair: Pair) -> None:
     labels = {"Labels": {"a.b": "1"}}
     found = pair.compare(
-        put(pair.pinned, TAR, settings={"Env": ["PATH=/bin", "A=1"], **labels}),
-        put(pair.rebuilt, TAR, settings={"Env": ["A=2", "PATH=/bin"], "User": "me", **labels}),
+        put_image(pair.pinned, TAR, settings={"Env": ["PATH=/bin", "A=1"], **labels}),
+        put_image(pair.rebuilt, TAR, settings={"Env": ["A=2", "PATH=/bin"], "User": "me", **labels}),
     )
     assert (found.kind, found.layers) == (CONFIGURATION, ())
     assert found.fields == (
@@ -175,7 +126,9 @@ def test_another_configuration_is_told_by_its_fields(pair: Pair) -> None:
 
 
 def test_other_annotations(pair: Pair) -> None:
-    found = pair.compare(put(pair.pinned, TAR), put(pair.rebuilt, TAR, annotations={"x": "\x1b" * 500}))
+    found = pair.compare(
+        put_image(pair.pinned, TAR), put_image(pair.rebuilt, TAR, annotations={"x": "\x1b" * 500})
+    )
     assert found.kind == CONFIGURATION
     assert "annotations.x" in found.fields[0]
     assert "\x1b" not in found.fields[0]
@@ -183,13 +136,15 @@ def test_other_annotations(pair: Pair) -> None:
 
 
 def test_another_index_around_the_same_image(pair: Pair) -> None:
-    found = pair.compare(put(pair.pinned, TAR), put(pair.rebuilt, TAR, index={"annotations": {"x": "1"}}))
+    found = pair.compare(
+        put_image(pair.pinned, TAR), put_image(pair.rebuilt, TAR, index={"annotations": {"x": "1"}})
+    )
     assert (found.kind, found.fields) == (INDEX, ('index: annotations.x is "1" instead of not there',))
     assert not found.identical
 
 
 def test_an_image_that_lost_a_blob_is_not_compared(pair: Pair) -> None:
-    before, after = put(pair.pinned, TAR), put(pair.rebuilt, OTHER)
+    before, after = put_image(pair.pinned, TAR), put_image(pair.rebuilt, OTHER)
     pair.pinned.blob_path(before.layers[0].digest).unlink()
     with pytest.raises(Exception, match="lacks the blob"):
         pair.compare(before, after)
