@@ -7,9 +7,10 @@ import json
 import os
 import re
 import tarfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import docker.errors
@@ -19,6 +20,7 @@ import urllib3.exceptions
 from docker.api.client import APIClient
 from docker.constants import DEFAULT_DOCKER_API_VERSION
 from docker.tls import TLSConfig
+from docker.utils.build import exclude_paths
 
 from buildbox.container import NAME_LABEL, ContainerSpec
 from buildbox.engine.attached import Attached
@@ -52,6 +54,14 @@ def _client(address: Address, version: str) -> APIClient:
     return APIClient(
         base_url=address.url, version=version, timeout=_QUICK, tls=_tls(address), use_ssh_client=True
     )
+
+
+def unignored(folder: Path, patterns: Sequence[str], dockerfile: str) -> list[str]:
+    """What is in `folder`, as paths in it, without what a .dockerignore's patterns leave out.
+
+    Links are named, not followed. `dockerfile` is left in whatever the patterns say.
+    """
+    return sorted(exclude_paths(str(folder), list(patterns), dockerfile))
 
 
 class DockerEngine:
@@ -326,7 +336,7 @@ def _container_json(spec: ContainerSpec) -> dict[str, Any]:
             "ExtraHosts": [f"{name}:{address}" for name, address in spec.hosts],
             "ReadonlyRootfs": spec.read_only,
             "Init": True,
-            # The kernel asks for SYS_ADMIN to mount; where there is AppArmor, its rules for containers deny it.
+            # The kernel asks for SYS_ADMIN to mount; AppArmor, where it is, denies it to containers.
             "SecurityOpt": ["no-new-privileges", *(["apparmor=unconfined"] if spec.may_mount else [])],
             "CapAdd": ["SYS_ADMIN"] if spec.may_mount else [],
             "CapDrop": ["MKNOD"],

@@ -7,9 +7,12 @@ from pathlib import Path
 
 from buildbox.config.near import suggestion
 from buildbox.errors import UsageError
+from buildbox.recipes.dockerfile import DOCKERFILE
 from buildbox.recipes.recipe import RECIPE
 from buildbox.recipes.record import recorded_pin
 from buildbox.reference import ImageRef
+
+DEBIAN = "debian"  # the kind of recipe that has a recipe.toml and a lock
 
 
 def own_catalogue() -> Path:
@@ -19,9 +22,21 @@ def own_catalogue() -> Path:
     return installed if installed.is_dir() else package.parent / "images"
 
 
+def kind(folder: Path) -> str | None:
+    """What the recipe in `folder` is: DEBIAN, or DOCKERFILE where it has only that; None for no recipe."""
+    if (folder / RECIPE).is_file():
+        return DEBIAN
+    return DOCKERFILE if (folder / DOCKERFILE).is_file() else None
+
+
 def recipe_names(folders: Sequence[Path]) -> list[str]:
-    """All recipes in the catalogues `folders`, sorted."""
-    found = {"/".join(path.parts[-3:-1]) for folder in folders for path in folder.glob(f"*/*/{RECIPE}")}
+    """All recipes of both kinds in the catalogues `folders`, sorted."""
+    found = {
+        "/".join(path.parts[-3:-1])
+        for folder in folders
+        for name in (RECIPE, DOCKERFILE)
+        for path in folder.glob(f"*/*/{name}")
+    }
     return sorted(found)
 
 
@@ -32,14 +47,24 @@ def find_recipe(name: str, folders: Sequence[Path]) -> Path:
     """
     names = recipe_names(folders)
     if name in names:
-        return next(folder / name for folder in folders if (folder / name / RECIPE).is_file())
+        return next(folder / name for folder in folders if kind(folder / name))
     raise UsageError(f"there is no recipe {name!r}", suggestion(name, names, "recipe"))
 
 
 def recipe_of(pin: ImageRef, folders: Sequence[Path]) -> str | None:
     """The recipe whose recorded pin has the digest of `pin`: it can rebuild an image that is nowhere else."""
     for name in recipe_names(folders):
-        recorded = recorded_pin(find_recipe(name, folders))
+        folder = find_recipe(name, folders)
+        recorded = recorded_pin(folder) if kind(folder) == DEBIAN else None  # no other gives the same again
         if recorded and pin.digest and recorded.digest == pin.digest:
             return name
     return None
+
+
+def need_debian(folder: Path, verb: str) -> None:
+    """Raises UsageError where a recipe has no packages that `verb` could work on."""
+    if kind(folder) == DOCKERFILE:
+        raise UsageError(
+            f"{folder.parent.name}/{folder.name} is a Dockerfile recipe: it has no lock to {verb}",
+            "What it takes from is pinned in its FROM lines: name:tag@sha256:…",
+        )
