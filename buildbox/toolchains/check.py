@@ -5,7 +5,7 @@ A rebuild goes into an archive of its own, so that an image that isn't the recor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from buildbox.images import RegistryFor, require_pin
 from buildbox.oci import Platform
 from buildbox.recipes.build import build
 from buildbox.recipes.lock import read_lock
-from buildbox.recipes.recipe import Recipe, read_recipe
+from buildbox.recipes.recipe import read_recipe
 from buildbox.recipes.record import Built, recorded
 from buildbox.recipes.tools import tool_versions
 from buildbox.recipes.workplace import workplace
@@ -38,6 +38,9 @@ from buildbox.toolchains.smoke import OpenSession, Smoke, SmokeStopped, run_smok
 
 Rebuild = Callable[[Path, Workshop, Archive], Built]  # of the recipe in a folder, into an archive
 UNRECORDED = "unrecorded"
+_DOCKERFILE = (
+    "a Dockerfile may give another image each time it is built: the pin and the archive are what lasts"
+)
 _VERDICTS = {
     IDENTICAL: "identical to the recorded image",
     INDEX: "the recorded image, in another index",
@@ -104,10 +107,11 @@ def check(
 
     Only interrupts are raised: all else that goes wrong is told in the result.
     """
-    found = Checked(f"{folder.parent.name}/{folder.name}")
+    found = Checked(_name(folder))
     try:
         recipe = read_recipe(folder)
-        found = _compared(found, recipe, folder, shop, registry_for, rebuild)
+        made_with = read_lock(folder, recipe).tools
+        found = _compared(found, folder, shop, registry_for, rebuild, lambda: _about_tools(made_with, shop))
         if found.kind in (IDENTICAL, UNRECORDED) and found.rebuilt:
             checks = run_smoke(recipe, found.rebuilt, shop.temp, shop.host, open_session, shop.progress)
             found = replace(found, smoke=checks)
@@ -118,25 +122,45 @@ def check(
     return found
 
 
+def check_dockerfile(folder: Path, shop: Workshop, registry_for: RegistryFor, rebuild: Rebuild) -> Checked:
+    """The same for a Dockerfile recipe, which has no smoke checks; `rebuild` has the engine build it anew."""
+    found = Checked(_name(folder), smoke=())
+    try:
+        return _compared(found, folder, shop, registry_for, rebuild, lambda: _DOCKERFILE)
+    except BuildboxError as error:
+        return replace(found, error=error)
+
+
+def _name(folder: Path) -> str:
+    return f"{folder.parent.name}/{folder.name}"
+
+
 def _compared(
-    found: Checked, recipe: Recipe, folder: Path, shop: Workshop, registry_for: RegistryFor, rebuild: Rebuild
+    found: Checked,
+    folder: Path,
+    shop: Workshop,
+    registry_for: RegistryFor,
+    rebuild: Rebuild,
+    explain: Callable[[], str],
 ) -> Checked:
-    """`found` with a rebuild, which is in the workshop's archive afterwards if it may be."""
+    """`found` with a rebuild, which is in the workshop's archive afterwards if it may be.
+
+    `explain` says what a difference may come from.
+    """
     record = recorded(folder)
-    lock = read_lock(folder, recipe)
     with workplace(shop.temp, shop.host) as place:
         scratch = Archive.open(place.path / "archive")
         built = rebuild(folder, shop, scratch)
         found = replace(found, recorded=record.pin if record else None, rebuilt=built.pin)
         if record is None:
             _take_over(built, scratch, shop.archive)
-            again = f"Record this one, if it is right: buildbox images build {recipe.text} --record"
+            again = f"Record this one, if it is right: buildbox images build {found.recipe} --record"
             return replace(found, notes=(again,))
         kind = judge(record, built)
         if kind == IDENTICAL:
             _take_over(built, scratch, shop.archive)
             return replace(found, comparison=Comparison(IDENTICAL))
-        notes = [_about_tools(lock.tools, dict(tool_versions(shop.tools)))]
+        notes = [explain()]
         try:
             pinned = _pinned(record, kind, shop, registry_for)
             comparison = compare_images(pinned, shop.archive, _image(built, scratch), scratch)
@@ -195,12 +219,13 @@ def _image(built: Built, archive: Archive) -> ArchivedImage:
     return image
 
 
-def _about_tools(before: Sequence[tuple[str, str]], here: Mapping[str, str]) -> str:
+def _about_tools(before: Sequence[tuple[str, str]], shop: Workshop) -> str:
     """With which tools the recorded image was made, and which are here."""
-    others = [
-        (name, version, here.get(name, "none")) for name, version in before if here.get(name) != version
-    ]
+    here = dict(tool_versions(shop.tools))
+    others = [(name, version) for name, version in before if here.get(name) != version]
     if not others:
         return "the tools here are those that made the recorded image: " + ", ".join(map(" ".join, before))
-    made = ", ".join(f"{name} {version}" for name, version, _ in others)
-    return f"the recorded image was made with {made}; here: " + ", ".join(f"{n} {v}" for n, _, v in others)
+    made = ", ".join(map(" ".join, others))
+    return f"the recorded image was made with {made}; here: " + ", ".join(
+        f"{name} {here.get(name, 'unknown')}" for name, _ in others
+    )

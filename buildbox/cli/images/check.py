@@ -27,6 +27,8 @@ def check(ctx: typer.Context, recipes: RecipeNames = None) -> int:
     On a difference, each line says whether it is one of content or only of compression, and names the first
     files that differ. An image that isn't the recorded one doesn't get into the archive. Smoke checks run
     as tasks do: without network, in a read-only image, with an empty folder at /src.
+
+    A recipe that is a Dockerfile is built anew, without the engine's cache; that it differs is no surprise.
     With --json: {"state", "recipes": [{"recipe", "state", "kind", "recorded", "rebuilt", "layers",
     "fields", "notes", "smoke", "error"}]}; with --quiet only what isn't ok.
 
@@ -63,15 +65,30 @@ def check(ctx: typer.Context, recipes: RecipeNames = None) -> int:
 
 
 def _check(call: Call, folder: Path) -> Checked:
+    from buildbox.recipes.catalogue import kind
+    from buildbox.recipes.dockerfile import DOCKERFILE
     from buildbox.toolchains.check import Checked, check
 
     try:
+        if kind(folder) == DOCKERFILE:
+            return _check_dockerfile(call, folder)
         with workshop(call, _name(folder)) as shop:
             return check(folder, shop, call.registry, lambda root, steps: call.session(root, steps, ()))
     except BuildboxError as error:
         if error.exit in (Exit.INTERRUPTED, Exit.TERMINATED):
             raise
         return Checked(_name(folder), error=error)
+
+
+def _check_dockerfile(call: Call, folder: Path) -> Checked:
+    from buildbox.cli.images.dockerfile import by_engine
+    from buildbox.toolchains.check import check_dockerfile
+    from buildbox.toolchains.dockerfile import rebuild_dockerfile
+
+    with by_engine(call) as (shop, by):
+        return check_dockerfile(
+            folder, shop, call.registry, lambda where, at, into: rebuild_dockerfile(where, at, by, into)
+        )
 
 
 def _name(folder: Path) -> str:

@@ -14,7 +14,7 @@ from buildbox.recipes.lock import write_lock
 from buildbox.recipes.recipe import read_recipe
 from buildbox.recipes.record import RECORD, Built, record
 from buildbox.recipes.workshop import Workshop
-from buildbox.toolchains.check import UNRECORDED, Checked, check
+from buildbox.toolchains.check import UNRECORDED, Checked, check, check_dockerfile
 from buildbox.toolchains.comparison import COMPRESSION, CONFIGURATION, CONTENTS, IDENTICAL, INDEX
 from buildbox.toolchains.smoke import SmokeStopped
 from tests.support.images import make_layer
@@ -232,3 +232,17 @@ def test_an_interrupt_ends_it(case: Case) -> None:
     with pytest.raises(SmokeStopped) as caught:
         case.check()
     assert caught.value.exit == Exit.TERMINATED
+
+
+def test_a_dockerfile_has_neither_lock_nor_smoke_checks(case: Case) -> None:
+    (case.folder / "recipe.toml").unlink()
+    (case.folder / "recipe.lock").unlink()
+    case.record(case.bench.archive)
+    found = check_dockerfile(case.folder, case.bench.shop(), case.registry.of, case._rebuild)
+    assert (found.ok, found.verdict) == (True, "identical to the recorded image; no smoke checks")
+    case.tar = OTHER
+    found = check_dockerfile(case.folder, case.bench.shop(), case.registry.of, case._rebuild)
+    assert (found.ok, found.different, found.kind) == (False, True, CONTENTS)
+    assert found.comparison
+    assert "/etc/a" in found.comparison.lines()[1]
+    assert found.notes[0].startswith("a Dockerfile may give another image")
