@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from buildbox.registry.client import Registry
     from buildbox.run import Session
     from buildbox.tasks.plan import Step
+    from buildbox.toolchains.builder import Builder
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,7 @@ class Call:
 
         What dead runs left is removed first. Raises NotAllowed, ConfigError, ImageError, EngineError.
         """
-        from buildbox.leases import lease
-        from buildbox.run import Session, sweep_dead, vet
+        from buildbox.run import Session, vet
 
         try:
             address = self.address()
@@ -135,10 +135,7 @@ class Call:
             raise
         bounds = self.bounds(root, allowed, address)
         vet(steps, bounds)
-        engine = self.connect(address)
-        runs = self.host.data / "runs"
-        with lease(runs, address.url) as run:
-            sweep_dead(engine, runs, self.host.now)
+        with self.leased(address) as (engine, run):
             yield Session(
                 host=self.host,
                 bounds=bounds,
@@ -151,7 +148,46 @@ class Call:
                 recipe_for=self.recipe_for,
                 progress=self.console,
             )
+
+    @contextmanager
+    def leased(self, address: Address) -> Iterator[tuple[Engine, str]]:
+        """The engine at `address`, and the id of a new run there. What dead runs left is removed first.
+
+        Raises EngineError, ArchiveError.
+        """
+        from buildbox.leases import lease
+        from buildbox.run import sweep_dead
+
+        engine = self.connect(address)
+        runs = self.host.data / "runs"
+        with lease(runs, address.url) as run:
+            sweep_dead(engine, runs, self.host.now)
+            yield engine, run
             engine.close()
+
+    @contextmanager
+    def builder(self) -> Iterator[Builder]:
+        """What images are built in where the machine has no tools for it.
+
+        Raises ImageError with all ways out, EngineError.
+        """
+        from buildbox.recipes.catalogue import find_recipe, own_catalogue
+        from buildbox.recipes.record import recorded_pin
+        from buildbox.toolchains.builder import RECIPE, Builder, obtain_builder
+
+        pin = load_user(self.host.user_config, self.home).images.builder
+        address = self.address()
+        with self.leased(address) as (engine, run):
+            image = obtain_builder(
+                pin or recorded_pin(find_recipe(RECIPE, [own_catalogue()])),
+                self.archive(),
+                engine,
+                self.host.user_config,
+                offline=self.offline,
+                registry_for=self.registry,
+                progress=self.console,
+            )
+            yield Builder(engine, image, run, _is_rootless(address, engine))
 
 
 def _is_rootless(address: Address, engine: Engine) -> bool:

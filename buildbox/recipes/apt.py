@@ -6,8 +6,9 @@ apt decides; nothing here knows how dependencies are met or how a mirror is spok
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 from buildbox.errors import ImageError
 from buildbox.progress import Meter
@@ -15,6 +16,7 @@ from buildbox.recipes.hosttools import HostTools
 from buildbox.recipes.lock import Package
 from buildbox.recipes.tools import PLAIN, Command, Tools
 from buildbox.recipes.workplace import Workplace
+from buildbox.recipes.workshop import Workshop
 
 _HELPER = "/usr/lib/apt/apt-helper"  # apt's own downloader, for scripts
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -22,15 +24,17 @@ _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _LISTED = ("apt-get", "indextargets", "--no-release-info", "--format", "$(REPO_URI) $(RELEASE)")
 
 
-def mirrors(suite: str, env: Mapping[str, str]) -> list[str]:
-    """Addresses of the mirrors that this machine's apt is set up with; those that list `suite` first.
+def mirrors(suite: str, shop: Workshop) -> list[str]:
+    """Addresses of the workshop's mirrors, then of those that the machine's apt is set up with.
 
-    None where there is no apt. The machine is asked wherever the tools run: they bring no mirrors.
+    Of the latter those that list `suite` come first. It is the machine's apt, if there is one, wherever the
+    tools run: a builder image brings no mirrors.
     """
-    done = HostTools(env, as_root=False).run(Command(_LISTED, env=PLAIN, network=True))
+    done = HostTools(shop.host.env, as_root=False).run(Command(_LISTED, env=PLAIN, network=True))
     listed = [line.rsplit(" ", 1) for line in done.output.splitlines() if " " in line]
     listed.sort(key=lambda item: item[1] != suite)
-    return list(dict.fromkeys(address if address.endswith("/") else f"{address}/" for address, _ in listed))
+    found = (address if address.endswith("/") else f"{address}/" for address, _ in listed)
+    return list(dict.fromkeys((*shop.mirrors, *found)))
 
 
 def download(
@@ -52,7 +56,7 @@ def download(
         meter.advance(max(0, now - seen))
         seen = max(seen, now)
 
-    done = tools.run(Command(tuple(argv), place, env=PLAIN, network=True), watch=look)
+    done = tools.run(Command(tuple(argv), place, PLAIN, _folders(mirror), network=True), watch=look)
     look()
     lines = f"{done.output}\n{done.errors}".splitlines()
     return [line[3:] for line in lines if line.startswith("E: ") and "Download Failed" not in line]
@@ -70,7 +74,7 @@ class Resolver:
         place: Workplace,
         tools: Tools,
     ) -> None:
-        self._place, self._tools = place, tools
+        self._place, self._tools, self._reads = place, tools, _folders(mirror)
         folder = place.path
         for name in ("lists/partial", "cache/archives/partial"):
             (folder / name).mkdir(parents=True, exist_ok=True)
@@ -127,7 +131,7 @@ class Resolver:
 
     def _run(self, program: str, *arguments: str) -> str:
         argv = (program, *self._options, *arguments)
-        done = self._tools.run(Command(argv, self._place, env=PLAIN, network=True))
+        done = self._tools.run(Command(argv, self._place, PLAIN, self._reads, network=True))
         if done.status:
             said = [line for line in done.errors.splitlines() if line[:2] in ("E:", "W:")] or [done.errors]
             raise ImageError(
@@ -135,6 +139,12 @@ class Resolver:
                 "\n".join([*said[1:12], f"The source was: {self._source.strip()}"]),
             )
         return done.output
+
+
+def _folders(mirror: str) -> tuple[Path, ...]:
+    """The folder that a mirror is, where it is one of this machine's."""
+    scheme, _, path = mirror.partition(":")
+    return (Path("/", unquote(path.lstrip("/"))),) if scheme in ("file", "copy") else ()
 
 
 def _arrived(folder: Path) -> int:

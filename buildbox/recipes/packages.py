@@ -85,7 +85,7 @@ def _fetch(
     shop: Workshop,
 ) -> None:
     tried = [f"the archive at {shop.archive.path}: doesn't have it"]
-    addresses = [] if shop.offline else apt.mirrors(suite, shop.host.env)
+    addresses = [] if shop.offline else apt.mirrors(suite, shop)
     if shop.offline:
         tried.append("mirrors: not asked (--offline)")
     elif not addresses:

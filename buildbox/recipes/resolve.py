@@ -23,11 +23,12 @@ def resolve(recipe: Recipe, shop: Workshop) -> Lock:
 
     Raises ImageError where a package or the suite can't be had.
     """
-    addresses = mirrors(recipe.suite, shop.host.env)
+    addresses = mirrors(recipe.suite, shop)
     if not addresses:
         raise ImageError(
             "this machine's apt has no mirror to resolve the recipe with",
-            "Add a Debian mirror to its sources.list (or sources.list.d) and try again.",
+            "Add a Debian mirror to its sources.list (or sources.list.d), or to "
+            f'{shop.host.user_config}:\n\n    [images]\n    mirrors = ["https://…"]',
         )
     failures: list[ImageError] = []
     for address in addresses:

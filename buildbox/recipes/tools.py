@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from buildbox.errors import ImageError
@@ -24,11 +25,12 @@ NOT_FOUND = 127  # status of a program that isn't there, as of a shell
 
 @dataclass(frozen=True)
 class Command:
-    """A program to run. All files that it reads and writes are in the workplace."""
+    """A program to run. All files that it writes are in the workplace."""
 
     argv: tuple[str, ...]
     place: Workplace | None = None  # None: it needs no files
     env: Mapping[str, str] = field(default_factory=dict)  # all that it sees, but for PATH
+    reads: tuple[Path, ...] = ()  # folders besides the place
     network: bool = False  # it talks to mirrors: it gets the caller's proxies and certificates, too
     # It makes a root file system: it gets a TMPDIR where files may have any owner, may mount things where
     # that is possible at all, has no network, and none of its processes outlives it.
@@ -64,17 +66,22 @@ class Tools(Protocol):
         """
 
 
+def missing_tools(path: str = PATH) -> list[str]:
+    """The Debian packages whose programs this machine lacks."""
+    return [package for program, package in _PROGRAMS.items() if not shutil.which(program, path=path)]
+
+
 def need_tools(recipe: str, path: str = PATH) -> None:
     """Raises ImageError, saying what to install, where one of the programs is missing."""
-    missing = [package for program, package in _PROGRAMS.items() if not shutil.which(program, path=path)]
+    missing = missing_tools(path)
     if not missing:
         return
     reason = f"recipe {recipe} can't be built on this machine: it lacks {', '.join(missing)}"
     if {"apt", "dpkg"} & set(missing):
         raise ImageError(
             reason,
-            "Build it on Debian 12 or later (a virtual machine will do), where mmdebstrap can be installed,\n"
-            "and copy the archive from there.",
+            "Build it in a container (--tools container), or on Debian 12 or later, where mmdebstrap can be\n"
+            "installed (a virtual machine will do), and copy the archive from there.",
         )
     raise ImageError(reason, f"Run as root: apt-get install {' '.join(missing)}")
 

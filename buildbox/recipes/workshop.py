@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from buildbox.archive.layout import Archive
+from buildbox.config.user import Allowance
 from buildbox.host import Host
 from buildbox.progress import Progress
 from buildbox.recipes.tools import Tools
@@ -21,3 +22,5 @@ class Workshop:
     tools: Tools
     progress: Progress
     offline: bool = False
+    mirrors: tuple[str, ...] = ()  # addresses that are asked before those of the machine's apt
+    allowance: Allowance = field(default_factory=Allowance)  # of the project that the recipes may be from

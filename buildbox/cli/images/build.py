@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from buildbox.cli.call import Call
-from buildbox.cli.images.given import RecipeName, workshop
+from buildbox.cli.images.given import AllowSnapshot, RecipeName, ToolsChoice, ToolsFrom, workshop
+
+if TYPE_CHECKING:
+    from buildbox.recipes.record import Built
 
 
 def build(
@@ -17,11 +21,16 @@ def build(
         bool,
         typer.Option("--record", help="Write the pin into the recipe's folder, for whoever builds it next."),
     ] = False,
+    tools: ToolsChoice = ToolsFrom.auto,
+    allow: AllowSnapshot = None,
 ) -> None:
     """Make the image of a recipe from its lock, and print its pin.
 
     The image is in the archive then, and so are its packages: building it again needs no network. Its
     digest is the same wherever it is built.
+
+    A recipe that is a Dockerfile is built by the engine, from images with digests only. Its instructions
+    have a network, unless --offline says otherwise, and building it again may give another digest.
     With --json: {"pin", "manifest", "config", "diff-ids", "size", "recorded"}.
 
     Examples:
@@ -29,14 +38,18 @@ def build(
       buildbox images build python/3.11
     """
     from buildbox.recipes.build import build as build_image
-    from buildbox.recipes.catalogue import find_recipe
+    from buildbox.recipes.catalogue import find_recipe, kind
+    from buildbox.recipes.dockerfile import DOCKERFILE
     from buildbox.recipes.record import record as write_record
     from buildbox.recipes.record import recorded_pin
 
     call: Call = ctx.obj
     folder = find_recipe(recipe, call.catalogues())
-    with workshop(call, recipe) as shop:
-        built = build_image(folder, shop)
+    if kind(folder) == DOCKERFILE:
+        built = _build_dockerfile(call, folder)
+    else:
+        with workshop(call, recipe, tools, allow) as shop:
+            built = build_image(folder, shop)
     if record:
         write_record(folder, built)
     recorded = recorded_pin(folder)
@@ -55,3 +68,15 @@ def build(
         )
         return
     call.console.lines([str(built.pin)])
+
+
+def _build_dockerfile(call: Call, folder: Path) -> Built:
+    from buildbox.cli.images.dockerfile import by_engine
+    from buildbox.toolchains.dockerfile import build_dockerfile
+
+    with by_engine(call) as (shop, by):
+        built = build_dockerfile(folder, shop, by)
+    call.console.say(
+        "another build of a Dockerfile may give another digest: commit the pin, keep the archive"
+    )
+    return built

@@ -22,13 +22,14 @@ def lock(
 
       buildbox images lock python/3.11
     """
-    from buildbox.recipes.catalogue import find_recipe
+    from buildbox.recipes.catalogue import find_recipe, need_debian
     from buildbox.recipes.lock import changes, old_contents, write_lock
     from buildbox.recipes.recipe import read_recipe
     from buildbox.recipes.resolve import resolve
 
     call: Call = ctx.obj
     folder = find_recipe(recipe, call.catalogues())
+    need_debian(folder, "write")
     before = old_contents(folder)
     read = read_recipe(folder)
     with workshop(call, recipe, tools, allow) as shop:

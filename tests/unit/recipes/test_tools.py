@@ -23,7 +23,9 @@ def test_on_debian_says_what_to_install(tmp_path: Path) -> None:
 
 
 def test_elsewhere_says_where_it_can_be_built(tmp_path: Path) -> None:
-    assert "Build it on Debian" in missing(tmp_path, "gzip", "tar").hint
+    hint = missing(tmp_path, "gzip", "tar").hint
+    assert "--tools container" in hint
+    assert "on Debian 12" in hint
 
 
 def test_nothing_to_say_where_all_is_there(tmp_path: Path) -> None:
