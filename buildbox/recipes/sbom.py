@@ -17,8 +17,10 @@ from urllib.parse import quote
 from buildbox.config.edit import write_file
 from buildbox.errors import ConfigError, UsageError
 from buildbox.oci import canonical
+from buildbox.recipes.catalogue import kind
+from buildbox.recipes.dockerfile import DOCKERFILE
 from buildbox.recipes.lock import Lock, Package, Wheel
-from buildbox.recipes.recipe import RECIPE, LaidIn, Recipe
+from buildbox.recipes.recipe import LaidIn, Recipe
 from buildbox.reference import ImageRef
 
 _SPEC = "1.6"
@@ -28,7 +30,7 @@ _VENDOR = "debian"
 
 def need_lock(folder: Path) -> None:
     """Raises UsageError for a Dockerfile recipe: what it installs, no file of it says."""
-    if not (folder / RECIPE).exists():
+    if kind(folder) == DOCKERFILE:
         raise UsageError(
             f"{folder.parent.name}/{folder.name} is a Dockerfile recipe: no lock lists its parts",
             "Look into its image with a scanner, or write a recipe.toml that lists its packages.",

@@ -13,14 +13,19 @@ from buildbox.archive.layout import Archive
 from buildbox.digest import Digest
 from buildbox.errors import ArchiveError, ConfigError, ImageError
 from buildbox.oci import MAX_MANIFEST, Manifest
+from buildbox.recipes.catalogue import DEBIAN, kind, recipe_names
+from buildbox.recipes.dockerfile import DOCKERFILE, read_dockerfile
 from buildbox.recipes.lock import LOCK, Package, Wheel, read_lock
-from buildbox.recipes.recipe import RECIPE, read_recipe
+from buildbox.recipes.recipe import read_recipe
 from buildbox.recipes.record import recorded
 from buildbox.reference import ImageRef
 
-DEBIAN, DOCKERFILE = "debian", "Dockerfile"  # kinds of recipes; images of the latter aren't reproducible
 OK, UNLOCKED, STALE, BROKEN = "ok", "no lock", "stale lock", "broken"  # states of recipes
-YES, OLDER, NO = "yes", "older", "no"  # whether the archive has the image; older: one of another lock
+YES, OLDER, NO = (
+    "yes",
+    "older",
+    "no",
+)  # whether the archive has the image; older: only one that isn't its lock's, or isn't the recorded one
 _LOCK_LABEL = "buildbox.lock.checksum"
 
 
@@ -29,7 +34,7 @@ class Entry:
     """A recipe as it stands here. Empty and None are what isn't known."""
 
     recipe: str  # NAME/VERSION
-    kind: str
+    kind: str  # DEBIAN or DOCKERFILE; the images of the latter aren't reproducible
     catalogue: Path  # the folder that it was found in
     state: str = OK
     problem: str = ""  # what is wrong, unless the state is ok
@@ -100,14 +105,12 @@ def overview(catalogues: Sequence[Path], archive: Archive | None) -> list[Entry]
 
     A recipe that can't be used is told of in its entry.
     """
-    found: dict[str, Path] = {}
-    for catalogue in catalogues:
-        for path in (*catalogue.glob(f"*/*/{RECIPE}"), *catalogue.glob(f"*/*/{DOCKERFILE}")):
-            found.setdefault("/".join(path.parts[-3:-1]), catalogue)
     shelf = None
     if archive:
         shelf = _Shelf(archive, {name.rpartition("@")[0]: entry.digest for name, entry in archive.refs()})
-    return [_entry(name, found[name], shelf) for name in sorted(found, key=_in_order)]
+    names = sorted(recipe_names(catalogues), key=_in_order)
+    first = [next(folder for folder in catalogues if kind(folder / name)) for name in names]
+    return [_entry(name, folder, shelf) for name, folder in zip(names, first, strict=True)]
 
 
 def _in_order(name: str) -> tuple[str, list[tuple[int, str]]]:
@@ -118,13 +121,13 @@ def _in_order(name: str) -> tuple[str, list[tuple[int, str]]]:
 
 def _entry(name: str, catalogue: Path, shelf: _Shelf | None) -> Entry:
     folder = catalogue / name
-    if not (folder / RECIPE).exists():
-        return _of_dockerfile(Entry(name, DOCKERFILE, catalogue), shelf)
+    if kind(folder) == DOCKERFILE:
+        return _of_dockerfile(Entry(name, DOCKERFILE, catalogue), folder, shelf)
     entry = Entry(name, DEBIAN, catalogue)
     try:
         recipe = read_recipe(folder)
     except ConfigError as error:
-        return replace(entry, state=BROKEN, problem="\n".join((error.reason, *error.problems)))
+        return replace(entry, state=BROKEN, problem=_said(error))
     built = recorded(folder)
     entry = replace(entry, suite=recipe.suite)
     if built:
@@ -134,8 +137,7 @@ def _entry(name: str, catalogue: Path, shelf: _Shelf | None) -> Entry:
         lock = read_lock(folder, recipe)
     except ConfigError as error:
         state = STALE if (folder / LOCK).exists() else UNLOCKED
-        problem = f"{error.reason}\n{error.hint}"
-        return replace(entry, state=state, problem=problem, image=OLDER if images else NO)
+        return replace(entry, state=state, problem=_said(error), image=OLDER if images else NO)
     fresh = [image for image in images if image.lock == str(lock.checksum)]
     if fresh and not entry.pin:
         entry = replace(entry, pin=fresh[0].pin, size=fresh[0].size)
@@ -158,13 +160,24 @@ def _images(pin: ImageRef | None, image: ImageRef, shelf: _Shelf | None) -> list
     return [each for each in (pin and shelf.kept(pin), shelf.newest_of(image)) if each]
 
 
-def _of_dockerfile(entry: Entry, shelf: _Shelf | None) -> Entry:
+def _of_dockerfile(entry: Entry, folder: Path, shelf: _Shelf | None) -> Entry:
     try:
+        read_dockerfile(folder)
         image = ImageRef.parse(f"buildbox/{entry.recipe.replace('/', ':')}")
+    except ConfigError as error:
+        return replace(entry, state=BROKEN, problem=_said(error))
     except ValueError as error:
         problem = f"the folder's name {entry.recipe} makes no image name: {error}"
         return replace(entry, state=BROKEN, problem=problem)
-    kept = shelf.newest_of(image) if shelf else None
-    if not kept:
-        return entry
-    return replace(entry, pin=kept.pin, size=kept.size, dated=kept.created, image=YES)
+    built = recorded(folder)
+    images = _images(built.pin if built else None, image, shelf)
+    known = [each for each in images if built is None or each.pin.digest == built.pin.digest]
+    if known:
+        entry = replace(entry, pin=known[0].pin, size=known[0].size, dated=known[0].created)
+    elif built:
+        entry = replace(entry, pin=built.pin, size=built.size)
+    return replace(entry, image=YES if known else OLDER if images else NO)
+
+
+def _said(error: ConfigError) -> str:
+    return "\n".join((error.reason, *error.problems, *error.hint.splitlines()))

@@ -21,8 +21,8 @@ def show(ctx: typer.Context) -> None:
     SIZE is the image's, compressed; marked * it is that of its packages, where the image's isn't known.
     AGE is that of the release which the lock has, or of a Dockerfile's image. IMAGE and PACKAGES say what
     is in the archive; with all its packages there, an image can be built again without a network. IMAGE is
-    "older" where what is there was made from another lock. The project's recipes come before the
-    catalogue's of the same name.
+    "older" where what is there was made from another lock, or isn't what is recorded. The project's
+    recipes come before the catalogue's of the same name.
 
     A recipe that can't be used is listed all the same: STATE says "no lock", "stale lock" or "broken",
     stderr says why, and the exit status is 0.
@@ -60,7 +60,7 @@ def show(ctx: typer.Context) -> None:
 
 
 def _cells(entry: Entry, origin: str, now: float) -> list[str]:
-    from buildbox.toolchains.overview import DOCKERFILE
+    from buildbox.recipes.dockerfile import DOCKERFILE
     from buildbox.units import show_age, show_size
 
     size = "-" if entry.size is None else show_size(entry.size) + ("*" if entry.of_packages else "")
@@ -78,7 +78,7 @@ def _cells(entry: Entry, origin: str, now: float) -> list[str]:
 
 
 def _values(entry: Entry, origin: str) -> dict[str, Any]:
-    from buildbox.toolchains.overview import DOCKERFILE
+    from buildbox.recipes.dockerfile import DOCKERFILE
 
     dated = None if entry.dated is None else datetime.fromtimestamp(entry.dated, timezone.utc)
     return {

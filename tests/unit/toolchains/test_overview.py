@@ -8,10 +8,12 @@ from buildbox.archive.images import full_name
 from buildbox.archive.layout import Archive
 from buildbox.digest import Digest
 from buildbox.oci import OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST, Descriptor, canonical
+from buildbox.recipes.catalogue import DEBIAN
+from buildbox.recipes.dockerfile import DOCKERFILE
 from buildbox.recipes.lock import Lock, write_lock
 from buildbox.recipes.record import Built, record
 from buildbox.reference import ImageRef
-from buildbox.toolchains.overview import DEBIAN, DOCKERFILE, NO, OLDER, YES, Entry, overview
+from buildbox.toolchains.overview import NO, OLDER, YES, Entry, overview
 from tests.support.recipes import lock, package, write_recipe
 
 LOCK = lock(package("make", data=b"make's"), package("tzdata", architecture="all", data=b"tzdata's"))
@@ -194,10 +196,11 @@ def test_what_is_in_the_archive_under_another_name_is_not_the_recipes(
 # Dockerfile recipes
 
 
-def dockerfile(catalogue: Path, name: str = "tool/1") -> None:
+def dockerfile(catalogue: Path, name: str = "tool/1") -> Path:
     folder = catalogue / name
     folder.mkdir(parents=True)
-    (folder / "Dockerfile").write_text("FROM scratch\n")
+    (folder / "Dockerfile").write_text(f"FROM registry.example.com/base:1@{Digest.of(b'base')}\n")
+    return folder
 
 
 def test_a_dockerfile_recipe(catalogue: Path, archive: Archive) -> None:
@@ -209,8 +212,27 @@ def test_a_dockerfile_recipe(catalogue: Path, archive: Archive) -> None:
     assert (entry.image, entry.pin, entry.size, entry.dated) == (YES, pin, len(b"layer"), 1_783_764_997)
 
 
+def test_the_recorded_image_of_a_dockerfile(catalogue: Path, archive: Archive) -> None:
+    folder = dockerfile(catalogue)
+    keep(archive, None, b"earlier")
+    record(folder, built(ImageRef.parse(f"buildbox/tool:1@{Digest.of(b'tool')}")))
+    entry = only(catalogue, archive)
+    assert (entry.image, entry.size) == (OLDER, 75_000_000)
+    record(folder, built(keep(archive, None)))
+    keep(archive, None, b"later")
+    assert only(catalogue, archive).image == YES
+
+
+def test_a_dockerfile_that_would_be_refused_is_broken(catalogue: Path) -> None:
+    path = dockerfile(catalogue) / "Dockerfile"
+    path.write_text("FROM debian:12\n")
+    entry = only(catalogue)
+    assert entry.state == "broken"
+    assert "debian:12" in entry.problem
+
+
 def test_a_recipe_with_a_dockerfile_beside_it_is_a_debian_recipe(catalogue: Path) -> None:
-    (locked(catalogue) / "Dockerfile").write_text("FROM scratch\n")
+    (locked(catalogue) / "Dockerfile").write_text(f"FROM registry.example.com/base:1@{Digest.of(b'base')}\n")
     assert only(catalogue).kind == DEBIAN
 
 
