@@ -24,6 +24,7 @@ from buildbox.oci import Platform
 from buildbox.recipes.layers import digest_of
 
 _MANIFEST, _INDEX = "manifest.json", "index.json"
+_UNREADABLE = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, LookupError, TypeError, ValueError)
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"  # what they begin with
 
 
@@ -56,7 +57,7 @@ def unpack(chunks: Iterator[bytes], image_id: str, folder: Path) -> Exported:
             raise ImageError(
                 f"the layers that the engine gave of {image_id} aren't those of its configuration"
             )
-    except (tarfile.TarError, LookupError, ValueError, TypeError, EOFError, zlib.error) as error:
+    except _UNREADABLE as error:
         raise ImageError(f"what the engine gave of {image_id} can't be read: {error!r}") from None
     return Exported(config, document.platform, diff_ids, layers)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -37,6 +38,8 @@ from buildbox.toolchains.difference import printable
 _OWN = ".buildbox.Dockerfile"  # in the context: the Dockerfile as it was judged
 _TAIL = 20  # lines of a failed build's log that are shown
 _STEP = "Step "  # begins the line that the classic builder prints for each instruction
+_CHATTER = (" ---> ", "Removing intermediate container ")  # of the builder about itself
+_COLOR = re.compile(r"\x1b\[[0-9;]*m")  # the builder paints stderr red
 
 
 @dataclass(frozen=True)
@@ -148,10 +151,11 @@ def _run(
     tail: deque[str] = deque(maxlen=_TAIL)
 
     def log(line: str) -> None:
-        line = printable(line.rstrip().rpartition("\r")[2])
+        line = printable(_COLOR.sub("", line).rstrip().rpartition("\r")[2])
         if line.startswith(_STEP):  # with the names that the Dockerfile has
             line = reduce(lambda text, base: text.replace(names[base], str(base.image)), names, line)
-        tail.append(line)
+        if line and not line.startswith(_CHATTER):
+            tail.append(line)
         (shop.progress.note if line.startswith(_STEP) else shop.progress.detail)(line)
 
     try:
