@@ -8,6 +8,7 @@ import random
 import time
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -41,9 +42,17 @@ class Notes(Silent):
 
     def __init__(self) -> None:
         self.notes: list[str] = []
+        self.done = 0  # bytes, of all meters
 
     def note(self, text: str) -> None:
         self.notes.append(text)
+
+    @contextmanager
+    def meter(self, label: str, total: int | None) -> Iterator[Notes]:
+        yield self
+
+    def advance(self, amount: int) -> None:
+        self.done += amount
 
 
 @pytest.fixture
@@ -202,6 +211,7 @@ def test_an_upload_that_is_cut_is_sent_again(taking: TakingRegistry, archive: Ar
     assert len(progress.notes) == 2
     assert all(f"the connection to {taking.host} broke" in note for note in progress.notes)
     assert "from the start" in progress.notes[0]
+    assert progress.done == sum(map(len, INDEX.blobs.values()))
 
 
 def test_an_upload_that_is_always_cut_is_said(taking: TakingRegistry, archive: Archive) -> None:
@@ -219,8 +229,10 @@ def test_an_answer_that_gets_lost_costs_no_second_upload(taking: TakingRegistry,
         return hang_up(call)
 
     taking.rules = [on("PUT", "/uploads/", take_and_hang_up)]
-    push(archive, ask(taking.host))
+    progress = Notes()
+    push(archive, ask(taking.host), progress=progress)
     assert taking.methods("/uploads/").count("PUT") == len(INDEX.blobs)
+    assert progress.done == sum(map(len, INDEX.blobs.values()))
     assert taking.tags == {"1": INDEX.digest}
 
 
