@@ -58,6 +58,7 @@ class _Findings:
         self.mounts: list[Path] = []
         self.networks: list[str] = []
         self.env: list[str] = []
+        self.snapshots: list[str] = []
         self.root = False
         self.git = False
 
@@ -99,6 +100,13 @@ def check_task(task: Task, bounds: Bounds) -> tuple[ResolvedMount, ...]:
             _how_to_allow(found, bounds.root, bounds.allowance, shown),
         )
     return tuple(resolved)
+
+
+def how_to_allow_snapshot(service: str, root: Path, allowance: Allowance, user_config: Path) -> str:
+    """What lets the recipes of the project in `root` have packages from `service`."""
+    found = _Findings()
+    found.snapshots.append(service)
+    return _how_to_allow(found, root, allowance, user_config)
 
 
 def _check_root(bounds: Bounds, found: _Findings) -> None:
@@ -229,6 +237,7 @@ def _how_to_allow(found: _Findings, root: Path, allowance: Allowance, user_confi
         ("mounts", "mount", [str(path) for path in found.mounts], [str(path) for path in allowance.mounts]),
         ("network", "network", found.networks, sorted(allowance.networks)),
         ("env", "env", found.env, sorted(allowance.env)),
+        ("snapshot", "snapshot", found.snapshots, sorted(allowance.snapshots)),
     ):
         new = list(dict.fromkeys(new))
         if new:

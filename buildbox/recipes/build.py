@@ -17,6 +17,7 @@ from buildbox.recipes.lock import Lock, read_lock
 from buildbox.recipes.packages import gather, keep
 from buildbox.recipes.recipe import read_recipe
 from buildbox.recipes.record import Built
+from buildbox.recipes.snapshot import snapshot_of
 from buildbox.recipes.target import target_of
 from buildbox.recipes.tools import Command, architecture, tool_versions
 from buildbox.recipes.wheels import gather_wheels
@@ -41,7 +42,7 @@ def build(folder: Path, shop: Workshop, into: Archive | None = None) -> Built:
             debs, wheels = place.path / "packages", place.path / "wheels"
             debs.mkdir()
             wheels.mkdir()
-            gather(lock, debs, place, shop)
+            gather(lock, debs, place, shop, snapshot_of(folder, recipe, lock, shop))
             if lock.wheels:
                 gather_wheels(lock.wheels, target_of(lock.packages, lock.architecture), wheels, shop)
             keep(lock, recipe.image, shop.archive)

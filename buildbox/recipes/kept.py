@@ -1,17 +1,74 @@
-"""A package's way into the archive and out of it again, its sha256 checked each time."""
+"""A package's way into the archive and out of it again, its sha256 checked each time.
+
+What has come in is listed by an OCI artifact (image-spec 1.1, manifest.md, section "Guidelines for Artifact
+Usage"), and only what is listed comes out: a recipe that a project brings can't have a blob installed that
+came into the archive as something else, as a layer of an image say.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from buildbox.archive.layout import Archive, BlobDamaged
-from buildbox.digest import CHUNK
+from buildbox.archive.images import full_name
+from buildbox.archive.layout import Archive, BlobDamaged, BlobMissing
+from buildbox.digest import CHUNK, Digest
+from buildbox.oci import MAX_MANIFEST, OCI_MANIFEST, Descriptor, Manifest, canonical, parse_manifest
 from buildbox.recipes.lock import Package, Wheel
+from buildbox.reference import ImageRef
+
+ARTIFACT = "application/vnd.buildbox.packages.v1"  # artifactType of a lock's packages
+_EMPTY = "application/vnd.oci.empty.v1+json"
 
 
-def copy_out(package: Package | Wheel, archive: Archive, folder: Path) -> bool:
-    """Whether the archive has the package whole; a damaged copy counts as none and is replaced later."""
-    if not archive.has(package.digest):
+def keep_listed(layers: Sequence[Descriptor], name: ImageRef, checksum: Digest, archive: Archive) -> Digest:
+    """Lists packages that are in the archive, under `name`: they are no garbage there, and come out again.
+
+    `checksum` is that of their lock. Gives the list's digest. Raises ArchiveError.
+    """
+    manifest = canonical(
+        {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "artifactType": ARTIFACT,
+            "config": Descriptor(_EMPTY, archive.add_bytes(b"{}"), 2).to_json(),
+            "layers": [layer.to_json() for layer in layers],
+            "annotations": {"buildbox.lock.checksum": str(checksum)},
+        }
+    )
+    digest = archive.add_bytes(manifest)
+    archive.keep(Descriptor(OCI_MANIFEST, digest, len(manifest)), full_name(name, digest))
+    return digest
+
+
+def listed(archive: Archive) -> frozenset[Digest]:
+    """All that the archive keeps as packages. Raises ArchiveError."""
+    found: set[Digest] = set()
+    for _, descriptor in archive.refs():
+        if descriptor.media_type == OCI_MANIFEST:
+            found.update(_listed(descriptor, archive))
+    return frozenset(found)
+
+
+def _listed(descriptor: Descriptor, archive: Archive) -> Iterator[Digest]:
+    try:
+        data = archive.read(descriptor, MAX_MANIFEST)
+        manifest = parse_manifest(data)
+    except (BlobDamaged, BlobMissing, ValueError):
+        return  # who needs it will find out
+    artifact = isinstance(manifest, Manifest) and json.loads(data).get("artifactType") == ARTIFACT
+    # No image has an empty configuration, so none that is fetched can be such a list.
+    if artifact and isinstance(manifest, Manifest) and manifest.config.media_type == _EMPTY:
+        yield from (layer.digest for layer in manifest.layers)
+
+
+def copy_out(package: Package | Wheel, among: Collection[Digest], archive: Archive, folder: Path) -> bool:
+    """Whether the archive has the package, one of those `among`, whole.
+
+    A damaged copy counts as none and is replaced later.
+    """
+    if package.digest not in among or not archive.has(package.digest):
         return False
     try:
         with open(folder / package.file, "wb") as file:

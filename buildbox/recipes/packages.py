@@ -1,58 +1,50 @@
-"""A lock's packages, each checked against its sha256: the archive's own copies, then any mirror.
-
-What came from a mirror is kept in the archive as an OCI artifact (image-spec 1.1, manifest.md, section
-"Guidelines for Artifact Usage"), so that the next build needs no mirror.
+"""A lock's packages, each checked against its sha256: the archive's own copies, then any mirror, then the
+snapshot service that the recipe names. Whatever has come is kept in the archive: the next build needs nobody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from buildbox.archive.images import full_name
 from buildbox.archive.layout import Archive
 from buildbox.digest import Digest
 from buildbox.errors import ImageError
-from buildbox.oci import OCI_MANIFEST, Descriptor, canonical
+from buildbox.oci import Descriptor
 from buildbox.recipes import apt
-from buildbox.recipes.kept import copy_out, take_in
+from buildbox.recipes.kept import copy_out, keep_listed, listed, take_in
 from buildbox.recipes.lock import Lock, Package
+from buildbox.recipes.snapshot import Snapshot
 from buildbox.recipes.wheels import descriptors
 from buildbox.recipes.workplace import Workplace
 from buildbox.recipes.workshop import Workshop
 from buildbox.reference import ImageRef
 from buildbox.units import show_size
 
-ARTIFACT = "application/vnd.buildbox.packages.v1"  # artifactType of a lock's packages
 DEBIAN_PACKAGE = "application/vnd.debian.binary-package"  # registered with IANA
-_EMPTY = "application/vnd.oci.empty.v1+json"
 _SHOWN = 5  # lines of a mirror's complaints that a message repeats
 
 
 def gather(
-    lock: Lock,
-    folder: Path,
-    place: Workplace,
-    shop: Workshop,
+    lock: Lock, folder: Path, place: Workplace, shop: Workshop, snapshot: Snapshot | None = None
 ) -> list[Path]:
-    """Puts the lock's packages into `folder`, which is in `place`: from the archive, else from mirrors.
+    """Puts the lock's packages into `folder`, which is in `place`.
 
     Raises ImageError naming what can't be had and all that was tried.
     """
-    missing = [package for package in lock.packages if not copy_out(package, shop.archive, folder)]
+    among = listed(shop.archive)
+    missing = [package for package in lock.packages if not copy_out(package, among, shop.archive, folder)]
     if missing:
+        count = f"{len(missing)} of {len(lock.packages)}"
         size = show_size(sum(package.size for package in missing))
-        shop.progress.note(
-            f"packages not in the archive yet: {len(missing)} of {len(lock.packages)} ({size})"
-        )
-        _fetch(missing, lock.suite, folder, place, shop)
+        shop.progress.note(f"packages not in the archive yet: {count} ({size})")
+        _fetch(missing, lock.suite, folder, place, shop, snapshot)
     return [folder / package.file for package in lock.packages]
 
 
 def keep(lock: Lock, image: ImageRef, archive: Archive) -> Digest:
-    """Names the lock's packages and wheels, all of them in the archive, so that they are no garbage there."""
-    empty = archive.add_bytes(b"{}")
-    layers = [
+    """Lists the lock's packages and wheels, all of them in the archive, so that they stay there."""
+    debs = [
         Descriptor(
             DEBIAN_PACKAGE,
             package.digest,
@@ -61,20 +53,8 @@ def keep(lock: Lock, image: ImageRef, archive: Archive) -> Digest:
         )
         for package in lock.packages
     ]
-    manifest = canonical(
-        {
-            "schemaVersion": 2,
-            "mediaType": OCI_MANIFEST,
-            "artifactType": ARTIFACT,
-            "config": Descriptor(_EMPTY, empty, 2).to_json(),
-            "layers": [layer.to_json() for layer in (*layers, *descriptors(lock.wheels))],
-            "annotations": {"buildbox.lock.checksum": str(lock.checksum)},
-        }
-    )
-    digest = archive.add_bytes(manifest)
-    name = full_name(ImageRef.parse(f"{image.tagged}-packages"), digest)
-    archive.keep(Descriptor(OCI_MANIFEST, digest, len(manifest)), name)
-    return digest
+    name = ImageRef.parse(f"{image.tagged}-packages")
+    return keep_listed([*debs, *descriptors(lock.wheels)], name, lock.checksum, archive)
 
 
 def _fetch(
@@ -83,14 +63,10 @@ def _fetch(
     folder: Path,
     place: Workplace,
     shop: Workshop,
+    snapshot: Snapshot | None,
 ) -> None:
     tried = [f"the archive at {shop.archive.path}: doesn't have it"]
-    addresses = [] if shop.offline else apt.mirrors(suite, shop)
-    if shop.offline:
-        tried.append("mirrors: not asked (--offline)")
-    elif not addresses:
-        tried.append("mirrors: this machine's apt is set up with none")
-    for address in addresses:
+    for address in _places(suite, shop, snapshot, tried):
         total = sum(package.size for package in missing)
         with shop.progress.meter("fetching packages", total) as meter:
             complaints = apt.download(missing, address, folder, place, shop.tools, meter)
@@ -102,8 +78,33 @@ def _fetch(
     names = ", ".join(str(package) for package in missing[:_SHOWN])
     more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
     raise ImageError(
-        f"packages of the lock can't be had: {names}{more}",
-        "\n".join(
-            ["Tried:", *(f"  {line}" for line in tried), "Add a mirror that has them to this machine's apt."]
-        ),
+        f"packages of the lock can't be had: {names}{more}", "\n".join(_what_to_do(tried, shop, snapshot))
     )
+
+
+def _places(suite: str, shop: Workshop, snapshot: Snapshot | None, tried: list[str]) -> Iterator[str]:
+    """The addresses to ask, one after the other; `tried` hears of those that aren't asked."""
+    if shop.offline:
+        tried.append("mirrors: not asked (--offline)")
+        return
+    addresses = apt.mirrors(suite, shop)
+    if not addresses:
+        tried.append("mirrors: this machine's apt is set up with none, and neither is config.toml")
+    yield from addresses
+    if snapshot is None:
+        tried.append("snapshot service: the recipe names none")
+    elif snapshot.refused:
+        tried.append(f"{snapshot.address}: not asked, for this project isn't allowed it")
+    else:
+        yield snapshot.address
+
+
+def _what_to_do(tried: Sequence[str], shop: Workshop, snapshot: Snapshot | None) -> Iterator[str]:
+    yield "Tried:"
+    yield from (f"  {line}" for line in tried)
+    yield (
+        "Add a mirror that has them to this machine's apt, or to `mirrors` under [images] in "
+        f"{shop.host.user_config}."
+    )
+    if snapshot and snapshot.refused and not shop.offline:
+        yield f"The recipe names a snapshot service, {snapshot.address}. {snapshot.refused}"

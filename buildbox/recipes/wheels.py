@@ -16,7 +16,7 @@ from buildbox.errors import ConfigError, ImageError
 from buildbox.oci import Descriptor
 from buildbox.recipes import pip
 from buildbox.recipes.distributions import read_distribution, unmet
-from buildbox.recipes.kept import copy_out, take_in
+from buildbox.recipes.kept import copy_out, listed, take_in
 from buildbox.recipes.lock import Wheel
 from buildbox.recipes.requirements import Requirement, applicable, parse_requirements
 from buildbox.recipes.target import Target
@@ -62,7 +62,8 @@ def gather_wheels(wheels: Sequence[Wheel], target: Target, folder: Path, shop: W
     Raises ImageError naming what can't be had and all that was tried.
     """
     wanted = _with_installer(wheels)
-    missing = [wheel for wheel in wanted if not copy_out(wheel, shop.archive, folder)]
+    among = listed(shop.archive)
+    missing = [wheel for wheel in wanted if not copy_out(wheel, among, shop.archive, folder)]
     if not missing:
         return
     size = show_size(sum(wheel.size for wheel in missing))

@@ -11,9 +11,11 @@ from buildbox.archive.layout import Archive
 from buildbox.progress import Silent
 from buildbox.recipes.hosttools import HostTools
 from buildbox.recipes.lock import Lock
-from buildbox.recipes.packages import gather
+from buildbox.recipes.packages import gather, keep
+from buildbox.recipes.snapshot import Snapshot
 from buildbox.recipes.workplace import workplace
 from buildbox.recipes.workshop import Workshop
+from buildbox.reference import ImageRef
 from tests.support.values import host
 
 
@@ -26,9 +28,11 @@ def workshop(
     return Workshop(caller, folder, archive, HostTools(env, os.getuid() == 0), Silent(), offline)
 
 
-def fetch_packages(lock: Lock, shop: Workshop) -> list[bytes]:
-    """What `gather` brings, in the order of the lock."""
+def fetch_packages(lock: Lock, shop: Workshop, snapshot: Snapshot | None = None) -> list[bytes]:
+    """What `gather` brings, in the order of the lock; it is kept, as a build does it."""
     with workplace(shop.temp, shop.host) as place:
         debs = place.path / "packages"
         debs.mkdir()
-        return [path.read_bytes() for path in gather(lock, debs, place, shop)]
+        found = [path.read_bytes() for path in gather(lock, debs, place, shop, snapshot)]
+        keep(lock, ImageRef.parse("buildbox/tests:1"), shop.archive)
+        return found
