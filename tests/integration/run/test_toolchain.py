@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from buildbox.recipes.record import recorded_pin
 from tests.integration.run.conftest import CALLERS
 from tests.support.project import REPOSITORY, Caller, Project, lend_archive, let_others_pass
 
@@ -42,7 +43,7 @@ def project(request: pytest.FixtureRequest, catalogue_archive: Path, tmp_path: P
     lend_archive(catalogue_archive, home, caller)
     project = Project(tmp_path / "project", home, caller)
     project.root.mkdir()
-    pin = (REPOSITORY / "images/python/3.11/pin").read_text().strip()
+    pin = recorded_pin(REPOSITORY / "images/python/3.11")
     project.write({".buildbox.toml": f'[toolchains.python]\nimage = "{pin}"\n{TASKS}', "tracked": "1\n"})
     git(project, "init", "-q", "-b", "main")
     git(project, "add", ".")
