@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from buildbox.cli.call import Call
-from buildbox.cli.images.given import workshop
+from buildbox.cli.images.given import AllowSnapshot, ToolsChoice, ToolsFrom, workshop
 from buildbox.errors import BuildboxError, Exit
 
 if TYPE_CHECKING:
@@ -21,7 +21,12 @@ RecipeNames = Annotated[
 ]
 
 
-def check(ctx: typer.Context, recipes: RecipeNames = None) -> int:
+def check(
+    ctx: typer.Context,
+    recipes: RecipeNames = None,
+    tools: ToolsChoice = ToolsFrom.auto,
+    allow: AllowSnapshot = None,
+) -> int:
     """Rebuild images from their locks, compare them with the recorded pins, and run their smoke checks.
 
     On a difference, each line says whether it is one of content or only of compression, and names the first
@@ -52,7 +57,7 @@ def check(ctx: typer.Context, recipes: RecipeNames = None) -> int:
     width = max((len(_name(folder)) for folder in folders), default=0)
     found: list[Checked] = []
     for folder in folders:
-        checked = _check(call, folder)
+        checked = _check(call, folder, tools, allow)
         found.append(checked)
         if not call.console.json and not (call.console.quiet and checked.ok):
             _show(call, checked, width)
@@ -64,7 +69,7 @@ def check(ctx: typer.Context, recipes: RecipeNames = None) -> int:
     return next((checked.error.exit for checked in found if checked.error), Exit.OK)
 
 
-def _check(call: Call, folder: Path) -> Checked:
+def _check(call: Call, folder: Path, tools: ToolsFrom, allow: list[str] | None) -> Checked:
     from buildbox.recipes.catalogue import kind
     from buildbox.recipes.dockerfile import DOCKERFILE
     from buildbox.toolchains.check import Checked, check
@@ -72,7 +77,7 @@ def _check(call: Call, folder: Path) -> Checked:
     try:
         if kind(folder) == DOCKERFILE:
             return _check_dockerfile(call, folder)
-        with workshop(call, _name(folder)) as shop:
+        with workshop(call, _name(folder), tools, allow) as shop:
             return check(folder, shop, call.registry, lambda root, steps: call.session(root, steps, ()))
     except BuildboxError as error:
         if error.exit in (Exit.INTERRUPTED, Exit.TERMINATED):

@@ -5,16 +5,15 @@ from __future__ import annotations
 import typer
 
 from buildbox.cli.call import Call
-from buildbox.cli.images.given import AllowSnapshot, RecipeName, ToolsChoice, ToolsFrom, workshop
+from buildbox.cli.images.given import RecipeName, ToolsChoice, ToolsFrom, workshop
 
 
 def lock(
     ctx: typer.Context,
     recipe: RecipeName,
     tools: ToolsChoice = ToolsFrom.auto,
-    allow: AllowSnapshot = None,
 ) -> None:
-    """Resolve a recipe to exact packages with this machine's apt, and write its lock.
+    """Resolve a recipe to exact packages with apt and this machine's mirrors, and write its lock.
 
     With --json: {"lock", "packages", "changes"}.
 
@@ -32,7 +31,7 @@ def lock(
     need_debian(folder, "write")
     before = old_contents(folder)
     read = read_recipe(folder)
-    with workshop(call, recipe, tools, allow) as shop:
+    with workshop(call, recipe, tools) as shop:
         new = resolve(read, shop)
     path = write_lock(folder, new, recipe)
     lines = changes(before, (*new.packages, *new.wheels))
