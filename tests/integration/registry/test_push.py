@@ -236,6 +236,22 @@ def test_an_answer_that_gets_lost_costs_no_second_upload(taking: TakingRegistry,
     assert taking.tags == {"1": INDEX.digest}
 
 
+def test_what_another_has_pushed_meanwhile_is_not_sent_again(
+    taking: TakingRegistry, archive: Archive
+) -> None:
+    def appear(call: Call) -> bool:
+        if not taking.cuts:
+            taking.blobs[LAYER] = INDEX.blobs[LAYER]
+        return False
+
+    taking.cuts = [500_000]
+    taking.rules = [on("HEAD", str(LAYER), appear)]
+    progress = Notes()
+    push(archive, ask(taking.host), progress=progress)
+    assert progress.done == sum(map(len, INDEX.blobs.values()))
+    assert not [asked for asked in taking.asked if len(asked.body) > 500_000]
+
+
 @pytest.mark.parametrize(
     ("method", "part"),
     [("HEAD", "/blobs/"), ("POST", "/uploads/"), ("PUT", "/uploads/"), ("PUT", "/manifests/")],
