@@ -9,14 +9,28 @@ from __future__ import annotations
 
 import py_compile
 import sys
+from os import PathLike
 from pathlib import Path
+from typing import BinaryIO
 
 from installer import install
 from installer.destinations import SchemeDictionaryDestination
+from installer.records import RecordEntry
 from installer.sources import WheelFile
+from installer.utils import Scheme
 
 PYTHON = "python{}.{}".format(*sys.version_info)
 SITE = f"/usr/local/lib/{PYTHON}/dist-packages"
+
+
+class Destination(SchemeDictionaryDestination):
+    """Scripts can be run, also those from an archive that was made on Windows, as pip has it."""
+
+    def write_file(
+        self, scheme: Scheme, path: str | PathLike[str], stream: BinaryIO, is_executable: bool
+    ) -> RecordEntry:
+        """See WheelDestination."""
+        return super().write_file(scheme, path, stream, is_executable or scheme == "scripts")
 
 
 def main() -> None:
@@ -31,7 +45,7 @@ def main() -> None:
                 "scripts": "/usr/local/bin",
                 "data": "/usr/local",
             }
-            destination = SchemeDictionaryDestination(where, "/usr/bin/python3", "posix")
+            destination = Destination(where, "/usr/bin/python3", "posix")
             install(wheel, destination, {"INSTALLER": b"buildbox\n"})
     for path in sorted(Path(SITE).rglob("*.py")):
         try:
