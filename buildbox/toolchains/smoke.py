@@ -18,6 +18,7 @@ from buildbox.recipes.workplace import workplace
 from buildbox.reference import ImageRef
 from buildbox.run import Session, run_step
 from buildbox.tasks.plan import Step
+from buildbox.toolchains.difference import printable
 from buildbox.units import show_duration
 
 OpenSession = Callable[[Path, Sequence[Step]], AbstractContextManager[Session]]  # for steps in a folder
@@ -35,7 +36,7 @@ class Smoke:
     status: int  # 0: it passed
     seconds: float
     timed_out: bool = False
-    log: tuple[str, ...] = ()  # the end of what it wrote
+    log: tuple[str, ...] = ()  # the end of what it wrote; what can't be printed is escaped
 
     @property
     def passed(self) -> bool:
@@ -78,6 +79,7 @@ def run_smoke(
         return ()
     steps = [_step(name, script, pin) for name, script in recipe.smoke]
     found = []
+    progress.note(f"smoke checks of {recipe.text}: {', '.join(step.name for step in steps)}")
     with workplace(temp, host) as place, open_session(place.path, steps) as session:
         for number, step in enumerate(steps):
             folder = place.path / f"{number}"
@@ -137,7 +139,8 @@ class _Log:
 
     def tail(self) -> tuple[str, ...]:
         """Its last lines."""
-        return tuple(self._data.decode(errors="replace").splitlines()[-TAIL:])
+        lines = self._data.decode(errors="replace").splitlines()[-TAIL:]
+        return tuple(printable(line.expandtabs()) for line in lines)
 
 
 def _result(name: str, outcome: Outcome, log: _Log) -> Smoke:

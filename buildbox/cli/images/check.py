@@ -34,6 +34,7 @@ def check(
     as tasks do: without network, in a read-only image, with an empty folder at /src.
 
     A recipe that is a Dockerfile is built anew, without the engine's cache; that it differs is no surprise.
+
     With --json: {"state", "recipes": [{"recipe", "state", "kind", "recorded", "rebuilt", "layers",
     "fields", "notes", "smoke", "error"}]}; with --quiet only what isn't ok.
 
@@ -102,6 +103,8 @@ def _name(folder: Path) -> str:
 
 def _show(call: Call, checked: Checked, width: int) -> None:
     """One line, with what explains it below; logs and errors go to stderr."""
+    from buildbox.toolchains.smoke import SmokeFailed
+
     state = call.console.state("ok" if checked.ok else "fail")
     details = [*(checked.comparison.lines() if checked.comparison else ()), *checked.notes]
     call.console.lines(
@@ -112,8 +115,8 @@ def _show(call: Call, checked: Checked, width: int) -> None:
     )
     for smoke in checked.smoke or ():
         if not smoke.passed:
-            log = "".join(f"\n  {line}" for line in smoke.log)
-            call.console.say(f"{checked.recipe}: {smoke.verdict}; the end of its log:{log}")
+            reason = f"{checked.recipe}: {smoke.verdict}; the end of its log:"
+            call.console.error(SmokeFailed(reason, "\n".join(smoke.log)))
     if checked.error:
         call.console.error(checked.error)
 

@@ -74,6 +74,11 @@ def test_both_streams_and_only_the_end_of_a_long_log(place: Place) -> None:
     assert check.log[-2] == "100000"
 
 
+def test_a_log_does_nothing_to_the_terminal_that_shows_it(place: Place) -> None:
+    [check] = place.smoke(it=r"printf 'a\tb\033[2Jc\n\377\n'")
+    assert check.log == ("a       b\\x1b[2Jc", "\ufffd")
+
+
 def test_a_recipe_without_checks_needs_no_engine(place: Place) -> None:
     assert place.smoke() == ()
     assert place.sessions == 0
