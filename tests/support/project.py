@@ -99,6 +99,7 @@ class Project:
     home: Path
     caller: Caller = ME
     env: Mapping[str, str] = field(default_factory=dict)  # beyond a small plain environment
+    patience: float = 120  # seconds that a call may take
 
     def write(self, files: Mapping[str, str]) -> None:
         """Writes files below the root, as the caller's own."""
@@ -145,7 +146,7 @@ class Project:
             input=b"" if input is None else input,
             capture_output=True,
             check=False,
-            timeout=120,
+            timeout=self.patience,
         )
         return Result(
             done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")

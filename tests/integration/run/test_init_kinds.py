@@ -5,23 +5,17 @@ Its tasks run as another user than root where that can be had: whom images know 
 
 from __future__ import annotations
 
-import re
 import shutil
-import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from buildbox.archive.layout import Archive
 from buildbox.config.load import parse
-from buildbox.recipes.resolve import resolve
 from tests.integration.run.conftest import CALLERS
 from tests.support.project import Project, lend_archive, let_others_pass
-from tests.support.recipes import recipe
 from tests.support.samples import CMAKE, GO, JAVA, MAKE, MAVEN, NODE, RUST, Files
-from tests.support.workshops import fetch_packages, workshop
 
 CALLER = CALLERS[-1]
 
@@ -55,21 +49,6 @@ KINDS = {
     "make": Kind("gcc/12", MAKE, {"test": "./sample-test", "build": ""}, "sample-test"),
     "java": Kind("java/17", JAVA, {"test": ""}, ".buildbox/classes/sample/Sample.class", ("int n", "in n")),
 }
-PLUGINS = """\
-format = 1
-title = "Plugins"
-description = "What a simple project needs of Maven"
-[debian]
-suite = "bookworm"
-packages = [
-    "junit4",
-    "libmaven-compiler-plugin-java",
-    "libmaven-jar-plugin-java",
-    "libmaven-resources-plugin-java",
-    "libsurefire-java",
-    "maven",
-]
-"""
 Start = Callable[[str, Files], Project]
 
 
@@ -89,18 +68,6 @@ def start(tmp_path: Path, need_toolchain: Callable[[str], Path]) -> Start:
         return project
 
     return make
-
-
-@pytest.fixture
-def plugins(tmp_path: Path) -> Path:
-    """A Maven repository with the plugins that Debian has, of the versions that Maven asks for."""
-    shop = workshop(tmp_path, Archive.open(tmp_path / "archive"))
-    lock = resolve(recipe(PLUGINS), shop)
-    java = tuple(each for each in lock.packages if re.search(r"-java$|^junit|^maven", each.name))
-    for deb in fetch_packages(replace(lock, packages=java), shop):
-        (tmp_path / "one.deb").write_bytes(deb)
-        subprocess.run(["dpkg-deb", "--extract", tmp_path / "one.deb", tmp_path / "root"], check=True)
-    return tmp_path / "root/usr/share/maven-repo"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -125,10 +92,12 @@ def test_maven_says_what_it_lacks(start: Start) -> None:
     assert 0 < result.status < 120
 
 
-def test_a_maven_project_once_its_plugins_are_there(start: Start, plugins: Path) -> None:
+def test_a_maven_project_once_its_plugins_are_there(
+    start: Start, maven_plugins: Callable[[str], Path]
+) -> None:
     """Debian's plugins stand in for those that the task `deps` would download."""
     project = start("java/17", MAVEN)
-    shutil.copytree(plugins, project.root / ".buildbox/m2", dirs_exist_ok=True)
+    shutil.copytree(maven_plugins("bookworm"), project.root / ".buildbox/m2", dirs_exist_ok=True)
     project.own()
     assert "Tests run: 1, Failures: 0" in project.ok("run", "test")
     project.ok("run", "build")

@@ -1,0 +1,4 @@
+fn main() {
+    let name = std::env::args().nth(1).expect("whom?");
+    println!("{}", greeting::greeting(&name));
+}
