@@ -6,16 +6,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from buildbox.archive.layout import Archive
+from buildbox.digest import Digest
 from buildbox.errors import ConfigError, ImageError
 from buildbox.recipes.catalogue import own_catalogue
+from buildbox.recipes.kept import keep_listed
 from buildbox.recipes.lock import Wheel
 from buildbox.recipes.wheels import INSTALLER, descriptors, gather_wheels, lock_wheels
+from buildbox.reference import ImageRef
 from tests.support.wheels import make_wheel, pinned, target
 from tests.support.workshops import workshop
 
@@ -45,12 +48,23 @@ def with_installer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return archive.path
 
 
+def another(path: Path, with_installer: Path) -> Archive:
+    """A new archive that has it, too."""
+    archive = Archive.open(path)
+    archive.add_bytes(Archive(with_installer).read(INSTALLER.digest, INSTALLER.size))
+    keep((INSTALLER,), archive)
+    return archive
+
+
+def keep(wheels: Sequence[Wheel], archive: Archive) -> None:
+    """What a build does once it has them all."""
+    keep_listed(descriptors(wheels), ImageRef.parse("tests/wheels:1"), Digest.of(b"a lock"), archive)
+
+
 @pytest.fixture
 def archive(with_installer: Path, tmp_path: Path) -> Archive:
-    """A new one that has it, too."""
-    archive = Archive.open(tmp_path / "archive")
-    archive.add_bytes(Archive(with_installer).read(INSTALLER.digest, INSTALLER.size))
-    return archive
+    """See another."""
+    return another(tmp_path / "archive", with_installer)
 
 
 def test_the_catalogues_requirements_are_whole(tmp_path: Path) -> None:
@@ -112,6 +126,7 @@ def test_from_pip_and_then_from_the_archive(tmp_path: Path, archive: Archive) ->
         gather_wheels(wheels, target(), folder, workshop(tmp_path, archive, only(links), offline))
         assert {path.name for path in folder.iterdir()} == {one.name, two.name, INSTALLER.file}
         assert (folder / one.name).read_bytes() == one.read_bytes()
+        keep(wheels, archive)
     assert [each.digest for each in descriptors(wheels)] == [*(w.digest for w in wheels), INSTALLER.digest]
     assert descriptors(()) == []
 
@@ -207,9 +222,7 @@ def test_an_image_with_a_tool_of_wheels_is_the_same_each_time_and_runs_nothing_o
     (folder / "recipe.toml").write_text(RECIPE)
     (folder / "requirements.txt").write_text(text)
     (tmp_path / ".buildbox.toml").write_text("")
-    Archive.open(tmp_path / "home/archive").add_bytes(
-        Archive(with_installer).read(INSTALLER.digest, INSTALLER.size)
-    )
+    another(tmp_path / "home/archive", with_installer)
     call(tmp_path, only(links), "images", "lock", "tool/1")
     assert "greeting-1.0-py3-none-any.whl" in (folder / "recipe.lock").read_text()
     one = call(tmp_path, only(links), "--json", "images", "build", "tool/1")
