@@ -32,8 +32,9 @@ from buildbox.sources import ca_bundle, proxies
 RECIPE = "builder/12"  # of the catalogue, whose image has the programs
 _TEMP = "/var/tmp"  # in the container's own layer: what is made there can have any owner
 _POLL = 0.2  # seconds between two calls of `watch`
-# Runs "$@" and gives what root has made in the folder $2 to $1, however that went.
-_OWNED = 'owner=$1 place=$2; shift 2; "$@"; status=$?; chown -RhP "$owner" "$place" && exit $status'
+# Runs "$@" and gives what root has made in the folder $2 to $1, however that went. A signal ends the shell at
+# once, since it doesn't wait in the foreground, and the container with it.
+_OWNED = 'owner=$1 place=$2; shift 2; "$@" & wait $!; status=$?; chown -RhP "$owner" "$place" && exit $status'
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def container_of(command: Command, builder: Builder, host: Host, number: int) ->
     if command.place:
         place = str(command.place.path)
         binds.append(Bind(place, place))
-        if user != caller:
+        if command.isolated:
             argv = ("sh", "-c", _OWNED, "sh", f"{caller[0]}:{caller[1]}", place, *argv)
     if command.network:
         env |= proxies(host.env)
