@@ -196,7 +196,8 @@ def compare(
         else:
             ours = taken(build)
             pairs.append((ours, taken(other)))
-        print(f"benchmarks: {what}: {number + 1} of {rounds}", file=sys.stderr)
+        figures = " against ".join(f"{each.wall:.1f} s ({each.cpu:.1f})" for each in pairs[-1])
+        print(f"benchmarks: {what}, {number + 1} of {rounds}: {figures}", file=sys.stderr)
     return Result(
         what,
         rounds,
