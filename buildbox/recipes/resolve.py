@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 
@@ -30,18 +31,24 @@ def resolve(recipe: Recipe, shop: Workshop) -> Lock:
             "Add a Debian mirror to its sources.list (or sources.list.d), or to "
             f'{shop.host.user_config}:\n\n    [images]\n    mirrors = ["https://…"]',
         )
+    lock = _first(recipe, addresses, shop)
+    return replace(lock, wheels=_wheels(recipe, lock, shop)) if recipe.requirements else lock
+
+
+def _first(recipe: Recipe, addresses: Sequence[str], shop: Workshop) -> Lock:
+    """The packages by the first mirror that has them all; where none has, the complaint of the best one."""
     failures: list[ImageError] = []
     for address in addresses:
         shop.progress.note(f"resolving {recipe.text} with {recipe.suite} of {address}")
         try:
             with workplace(shop.temp, shop.host) as place:
-                return _resolve(recipe, address, place, shop)
+                return _packages(recipe, address, place, shop)
         except ImageError as error:
             failures.append(error)
-    raise failures[0]  # the mirror that fits best
+    raise failures[0]
 
 
-def _resolve(recipe: Recipe, mirror: str, place: Workplace, shop: Workshop) -> Lock:
+def _packages(recipe: Recipe, mirror: str, place: Workplace, shop: Workshop) -> Lock:
     machine = architecture(shop.tools)
     apt = Resolver(mirror, recipe.suite, recipe.components, machine, place, shop.tools)
     release = next(stanzas(_signed_part(apt.update())))
@@ -50,7 +57,6 @@ def _resolve(recipe: Recipe, mirror: str, place: Workplace, shop: Workshop) -> L
     missing = [name for name, arch, version in chosen if (name, arch, version) not in packages]
     if missing or not chosen:
         raise ImageError(f"apt chose packages that its index doesn't describe: {', '.join(missing)}")
-    exact = tuple(sorted(packages[key] for key in chosen))
     return Lock(
         BUILDER,
         recipe.checksum,
@@ -59,19 +65,15 @@ def _resolve(recipe: Recipe, mirror: str, place: Workplace, shop: Workshop) -> L
         int(parsedate_to_datetime(release["date"]).replace(tzinfo=timezone.utc).timestamp()),
         machine,
         tool_versions(shop.tools),
-        exact,
-        _wheels(recipe, exact, machine, place, shop),
+        tuple(sorted(packages[key] for key in chosen)),
     )
 
 
-def _wheels(
-    recipe: Recipe, packages: Sequence[Package], machine: str, place: Workplace, shop: Workshop
-) -> tuple[Wheel, ...]:
-    if not recipe.requirements:
-        return ()
-    folder = place.path / "wheels"
-    folder.mkdir()
-    return lock_wheels(recipe.requirements, target_of(packages, machine), folder, shop)
+def _wheels(recipe: Recipe, lock: Lock, shop: Workshop) -> tuple[Wheel, ...]:
+    with workplace(shop.temp, shop.host) as place:
+        folder = place.path / "wheels"
+        folder.mkdir()
+        return lock_wheels(recipe.requirements, target_of(lock.packages, lock.architecture), folder, shop)
 
 
 def _install(apt: Resolver, names: Sequence[str]) -> list[tuple[str, str, str]]:
