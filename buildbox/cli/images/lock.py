@@ -6,6 +6,7 @@ import typer
 
 from buildbox.cli.call import Call
 from buildbox.cli.images.given import RecipeName, ToolsChoice, ToolsFrom, workshop
+from buildbox.errors import UsageError
 
 
 def lock(
@@ -15,7 +16,7 @@ def lock(
 ) -> None:
     """Resolve a recipe to exact packages with apt and this machine's mirrors, and write its lock.
 
-    With --json: {"lock", "packages", "changes"}.
+    With --json: {"lock", "packages", "wheels", "changes"}.
 
     Examples:
 
@@ -27,6 +28,8 @@ def lock(
     from buildbox.recipes.resolve import resolve
 
     call: Call = ctx.obj
+    if call.offline:
+        raise UsageError("lock asks mirrors what there is", "Leave --offline out.")
     folder = find_recipe(recipe, call.catalogues())
     need_debian(folder, "write")
     before = old_contents(folder)
@@ -36,7 +39,8 @@ def lock(
     path = write_lock(folder, new, recipe)
     lines = changes(before, (*new.packages, *new.wheels))
     if call.console.json:
-        call.console.document({"lock": str(path), "packages": len(new.packages), "changes": lines})
+        counts = {"packages": len(new.packages), "wheels": len(new.wheels)}
+        call.console.document({"lock": str(path), **counts, "changes": lines})
         return
     for line in lines if before else ():
         call.console.say(line)

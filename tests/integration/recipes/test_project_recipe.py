@@ -99,6 +99,12 @@ def test_two_builds_at_once_give_one_image_that_has_what_the_recipe_says(project
     assert config["config"]["Labels"]["buildbox.recipe"] == "own/1"
 
 
+def test_lock_is_refused_offline(project: Path, tmp_path: Path) -> None:
+    done = call(project, tmp_path / "home", "--offline", "images", "lock", "own/1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Leave --offline out" in done.stderr
+
+
 def test_a_file_that_changed_makes_the_lock_stale(project: Path, tmp_path: Path) -> None:
     conf = project / "images/own/1/in.conf"
     before = conf.read_text()
