@@ -148,6 +148,7 @@ def _compared(
     `explain` says what a difference may come from.
     """
     record = recorded(folder)
+    shop.progress.note(f"rebuilding {found.recipe}")
     with workplace(shop.temp, shop.host) as place:
         scratch = Archive.open(place.path / "archive")
         built = rebuild(folder, shop, scratch)
