@@ -66,8 +66,9 @@ class Console:
         write_all(1, [memoryview(line + b"\n")])
 
     def lines(self, text: Iterable[str]) -> None:
-        """A command's answer, on stdout."""
+        """A command's answer, or a part of it, on stdout at once."""
         sys.stdout.write("".join(f"{line}\n" for line in text))
+        sys.stdout.flush()
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """A table on stdout, as wide as its contents; no cell is ever cut."""
