@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -169,15 +169,20 @@ class Call:
     def builder(self) -> Iterator[Builder]:
         """What images are built in where the machine has no tools for it.
 
-        Raises ImageError with all ways out, EngineError.
+        Raises ImageError and EngineError with all ways out.
         """
         from buildbox.recipes.catalogue import find_recipe, own_catalogue
         from buildbox.recipes.record import recorded_pin
-        from buildbox.toolchains.builder import RECIPE, Builder, obtain_builder
+        from buildbox.toolchains.builder import RECIPE, Builder, obtain_builder, ways_out
 
         pin = load_user(self.host.user_config, self.home).images.builder
-        address = self.address()
-        with self.leased(address) as (engine, run):
+        with ExitStack() as stack:
+            try:
+                address = self.address()
+                engine, run = stack.enter_context(self.leased(address))
+            except EngineError as error:
+                hint = f"{error.hint}\n{ways_out(self.archive(), self.host.user_config)}"
+                raise EngineError(error.reason, hint) from None
             image = obtain_builder(
                 pin or recorded_pin(find_recipe(RECIPE, [own_catalogue()])),
                 self.archive(),

@@ -132,7 +132,7 @@ def obtain_builder(
     """
     if pin is None:
         raise ImageError(
-            f"the catalogue records no image of {RECIPE} to build in", _ways_out(archive, user_config)
+            f"the catalogue records no image of {RECIPE} to build in", ways_out(archive, user_config)
         )
     try:
         _, image_id = images.obtain(
@@ -148,12 +148,13 @@ def obtain_builder(
     except ImageError as error:
         raise ImageError(
             f"the builder image can't be had: {error.reason}",
-            "\n".join(filter(None, [error.hint, _ways_out(archive, user_config)])),
+            "\n".join(filter(None, [error.hint, ways_out(archive, user_config)])),
         ) from error
     return image_id
 
 
-def _ways_out(archive: Archive, user_config: Path) -> str:
+def ways_out(archive: Archive, user_config: Path) -> str:
+    """What to do where there is no builder image, or no engine to run it."""
     return (
         "Without apt, dpkg and mmdebstrap, recipes are built in a builder image. Any of these will do:\n"
         "- On Debian 12 or later, a virtual machine perhaps: apt-get install mmdebstrap, and build there.\n"

@@ -39,6 +39,14 @@ def test_the_root_file_system_is_read_only_or_not(subject: Subject) -> None:
     assert said(subject, script, read_only=False) == "written\n"
 
 
+def test_only_who_may_mount_can(subject: Subject) -> None:
+    script = "mount -t proc proc /tmp 2>/dev/null && test -e /tmp/1/comm && echo mounted || echo refused"
+    root = {"user": "0:0", "read_only": False}
+    assert said(subject, script, **root) == "refused\n"
+    assert said(subject, script, **root, may_mount=True) == "mounted\n"
+    assert said(subject, "mknod /x b 8 0 2>/dev/null || echo no", **root, may_mount=True) == "no\n"
+
+
 def test_binds_are_writable_or_not(subject: Subject, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("bind, with=commas: and 'quotes'")
     binds = (Bind(str(folder), "/a"), Bind(str(folder), "/b", read_only=True))

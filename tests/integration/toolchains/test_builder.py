@@ -6,20 +6,29 @@ import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
+from buildbox.archive.layout import Archive
 from buildbox.container import RUN_LABEL
 from buildbox.engine.docker import connect
 from buildbox.engine.find import Address
 from buildbox.engine.protocol import Engine
+from buildbox.errors import ImageError
+from buildbox.leases import lease
+from buildbox.progress import Silent
 from buildbox.recipes.catalogue import own_catalogue
 from buildbox.recipes.record import recorded_pin
+from buildbox.registry.client import Registry
+from buildbox.toolchains.builder import Builder, ContainerTools, obtain_builder
 from tests.integration.run.conftest import CALLERS
 from tests.support.engines import SOCKET
 from tests.support.project import ME, Project, lend_archive, let_others_pass
+from tests.support.recipes import lock, package
+from tests.support.workshops import fetch_packages, workshop
 
 OTHER = CALLERS[-1]  # who isn't root, where that can be had
 RECIPE = """\
@@ -118,6 +127,42 @@ def test_a_lock_made_in_a_container_lists_the_same(small: Small) -> None:
     assert len(before) > 40
     small.others.ok("images", "lock", "small/1", "--tools", "container")
     assert packages(small.others) == before
+
+
+def test_packages_of_a_mirror_that_is_a_folder(
+    engine: Engine, tmp_path: Path, need_toolchain: Callable[[str], Path]
+) -> None:
+    """apt in the container checks them, and they are the caller's then."""
+    good, bad = package("good", data=b"good bytes"), package("bad", data=b"bad bytes")
+    mirror = tmp_path / "it's a mirror"
+    for each, data in ((good, b"good bytes"), (bad, b"evil bytes")):
+        (mirror / each.path).parent.mkdir(parents=True)
+        (mirror / each.path).write_bytes(data)
+    shop = workshop(tmp_path, Archive.open(tmp_path / "archive"), {"APT_CONFIG": "/dev/null"})
+    with lease(tmp_path / "runs", engine.address) as run:
+        builder = Builder(engine, engine_id(engine, need_toolchain("builder/12")), run, False)
+        tools = ContainerTools(shop.host, lambda: builder)
+        shop = replace(shop, tools=tools, mirrors=(f"file:{quote(str(mirror))}/",))
+        assert fetch_packages(lock(good), shop) == [b"good bytes"]
+        with pytest.raises(ImageError, match=r"bad 1\.0-1") as caught:
+            fetch_packages(lock(good, bad), shop)
+    assert "Hash Sum mismatch" in caught.value.hint
+    assert not shop.archive.has(bad.digest)
+
+
+def engine_id(engine: Engine, archive: Path) -> str:
+    def nobody(name: str) -> Registry:
+        raise AssertionError(f"{name} was asked")
+
+    return obtain_builder(
+        recorded_pin(own_catalogue() / "builder/12"),
+        Archive.open(archive),
+        engine,
+        Path("/config.toml"),
+        offline=True,
+        registry_for=nobody,
+        progress=Silent(),
+    )
 
 
 def test_a_stopped_build_leaves_no_container_and_no_file(small: Small, engine: Engine) -> None:
