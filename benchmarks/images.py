@@ -11,7 +11,7 @@ who goes first changes from round to round. What counts is the median of the rou
    how much of the difference is the compression. No limit.
 3. The same build against one into an empty archive, from this machine's own mirrors: less than 1.
 
-The build gains by leaving out documentation and by not having dpkg sync each file, as plain mmdebstrap has it,
+The build gains by leaving out documentation and by not having dpkg sync each file, as plain mmdebstrap does,
 which counts on a slow disk; it loses by its compression, which is most of what it does besides mmdebstrap,
 and by the recipe's wheels, of which mmdebstrap knows nothing. Besides the time on the wall there is the
 processors' time of all processes (user and system), which a busy machine disturbs less.
