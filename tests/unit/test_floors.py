@@ -42,6 +42,8 @@ ONLY = {  # package -> the files that may import it, anywhere in them
     "requests": ("engine/docker.py", "registry/"),
     "urllib3": ("engine/docker.py", "registry/"),
     "platformdirs": ("cli/host.py",),
+    "packaging": ("recipes/",),
+    "installer": ("recipes/install_wheels.py",),
 }
 
 SURROUNDINGS = {  # what only the floors that face the caller may ask the process for
