@@ -87,7 +87,8 @@ def run_line(argv: Sequence[str]) -> int:
     except typer.TyperException as error:
         from buildbox.cli.misuse import misuse
 
-        console.error(misuse(error.format_message(), options, words))
+        where = getattr(error, "ctx", None)
+        console.error(misuse(error.format_message(), options, words, where and where.command_path))
         return Exit.USAGE
     except BuildboxError as error:
         console.error(error)

@@ -10,15 +10,19 @@ from itertools import dropwhile
 from buildbox.errors import UsageError
 
 
-def misuse(message: str, options: Sequence[str], words: Sequence[str]) -> UsageError:
-    """The error for the parser's `message` on the line of global `options` and other `words`."""
+def misuse(
+    message: str, options: Sequence[str], words: Sequence[str], command: str | None = None
+) -> UsageError:
+    """The error for the parser's `message` on the line of global `options` and other `words`.
+
+    `command` is how far the parser got: "buildbox images build".
+    """
     text = message.removesuffix(".")
     text = re.sub(r"(.*) \(Possible options: (.*)\)", r"\1; did you mean \2?", text)
     text = re.sub(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", r"too many arguments: \1", text)
     text = re.sub(r"No such command (.*)\. Did you mean", r"No such command \1; did you mean", text)
     text = text[:1].lower() + text[1:]
-    no_verb = not words or text.startswith(f"no such command {words[0]!r}")
-    hint = "See `buildbox --help`." if no_verb else f"See `buildbox {words[0]} --help`."
+    hint = f"See `{command or 'buildbox'} --help`."
     meant = () if "did you mean" in text else _with_separator(words)
     if meant:
         hint = f"What is for the container goes behind --: {shlex.join(['buildbox', *options, *meant])}"

@@ -7,35 +7,35 @@ from buildbox.errors import Exit
 
 
 @pytest.mark.parametrize(
-    ("message", "line", "reason", "hint"),
+    ("message", "line", "reason", "command"),
     [
-        ("No such option: --nope", "list --nope", "no such option: --nope", "See `buildbox list --help`."),
-        ("Missing command.", "", "missing command", "See `buildbox --help`."),
+        ("No such option: --nope", "list --nope", "no such option: --nope", "buildbox list"),
+        ("Missing command.", "", "missing command", "buildbox"),
         (
             "No such command 'rnu'. Did you mean 'run'?",
             "rnu test",
             "no such command 'rnu'; did you mean 'run'?",
-            "See `buildbox --help`.",
+            "buildbox",
         ),
-        ("No such command 'x'.", "images x", "no such command 'x'", "See `buildbox images --help`."),
-        ("No such command 'x'.", "x run", "no such command 'x'", "See `buildbox --help`."),
+        ("No such command 'x'.", "images x", "no such command 'x'", "buildbox images"),
+        ("No such command 'x'.", "x run", "no such command 'x'", "buildbox"),
         (
             "No such option: --alow (Possible options: --allow)",
             "run --alow root t",
             "no such option: --alow; did you mean --allow?",
-            "See `buildbox run --help`.",
+            "buildbox run",
         ),
         (
             "Got unexpected extra argument(s) (a (b))",
             "list a (b)",
             "too many arguments: a (b)",
-            "See `buildbox list --help`.",
+            "buildbox list",
         ),
     ],
 )
-def test_the_parsers_words(message: str, line: str, reason: str, hint: str) -> None:
-    error = misuse(message, (), line.split())
-    assert (error.exit, error.reason, error.hint) == (Exit.USAGE, reason, hint)
+def test_the_parsers_words(message: str, line: str, reason: str, command: str) -> None:
+    error = misuse(message, (), line.split(), command)
+    assert (error.exit, error.reason, error.hint) == (Exit.USAGE, reason, f"See `{command} --help`.")
 
 
 @pytest.mark.parametrize(
@@ -56,4 +56,4 @@ def test_a_forgotten_separator(line: str, meant: str) -> None:
 
 @pytest.mark.parametrize("line", ["run -k", "run --nope test", "exec --nope", "exec -it tools", "list -x y"])
 def test_nothing_is_guessed_where_nothing_is_clear(line: str) -> None:
-    assert misuse("whatever", (), line.split()).hint == f"See `buildbox {line.split()[0]} --help`."
+    assert misuse("whatever", (), line.split(), "buildbox run").hint == "See `buildbox run --help`."
