@@ -33,6 +33,7 @@ def publish(
       buildbox images publish python/3.11 --to registry.example.com/toolchains
     """
     from buildbox.recipes.catalogue import find_recipe
+    from buildbox.reference import ImageRef
     from buildbox.toolchains.publish import find_ready, target, try_out
     from buildbox.toolchains.publish import publish as publish_image
 
@@ -40,8 +41,9 @@ def publish(
     if call.offline:
         raise UsageError("publish can't do without a network", "Leave --offline out.")
     archive = call.archive()
-    ready = find_ready(find_recipe(recipe, call.catalogues()), archive)
-    ref = target(to, ready.pin)
+    folder = find_recipe(recipe, call.catalogues())
+    ref = target(to, ImageRef.parse(f"buildbox/{folder.parent.name}:{folder.name}"))
+    ready = find_ready(folder, archive)
     here = replace(call, offline=True)  # what isn't in the archive isn't what is published
     temp = Path(call.host.env.get("TMPDIR") or "/tmp")
     try_out(ready, temp, call.host, lambda root, steps: here.session(root, steps, ()), call.console)
