@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
+from buildbox.config.near import did_you_mean
 from buildbox.errors import ImageError
 from buildbox.progress import Meter
 from buildbox.recipes.hosttools import HostTools
@@ -114,8 +115,15 @@ class Resolver:
     def install(self, names: Sequence[str]) -> list[tuple[str, str, str]]:
         """What installing the essential packages and `names` takes: name, architecture, version each.
 
-        Raises ImageError with what apt says of it.
+        Raises ImageError with what apt says of it, or with all of `names` that it doesn't know.
         """
+        known = self._run("apt-cache", "pkgnames").split()
+        unknown = sorted(set(names) - set(known))
+        if unknown:
+            raise ImageError(
+                f"there is no such package: {', '.join(f'{name}{_meant(name, known)}' for name in unknown)}",
+                f"The source was: {self._source.strip()}",
+            )
         output = self._run("apt-get", "install", "--simulate", "--yes", "?essential", *names)
         found = []
         for line in output.splitlines():  # "Inst NAME (VERSION ORIGIN [ARCHITECTURE])", apt-get(8) --simulate
@@ -139,6 +147,13 @@ class Resolver:
                 "\n".join([*said[1:12], f"The source was: {self._source.strip()}"]),
             )
         return done.output
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    """What comes near, of those that begin alike: there are some 60,000."""
+    return did_you_mean(
+        name, (each for each in known if each[0] == name[0] and abs(len(each) - len(name)) < 3)
+    )
 
 
 def _folders(mirror: str) -> tuple[Path, ...]:

@@ -32,7 +32,7 @@ def test_exact_packages_with_all_that_they_need(tmp_path: Path, archive: Archive
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('"make"', '"no-such-tool"', "Unable to locate package no-such-tool"),
+        ('"make"', '"mkae", "no-such-tool"', "no such package: mkae; did you mean 'make'?, no-such-tool"),
         ("bookworm", "bokworm", "bokworm"),
     ],
 )
