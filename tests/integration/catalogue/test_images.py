@@ -57,7 +57,7 @@ test -f whole/sub/file-4
 git -C one archive --format=tar.gz HEAD | tar -tzf - file-4
 git -C one bundle create -q /tmp/bundle main
 git clone -q bundle -b main unbundled
-git -C whole filter-branch -f --msg-filter 'sed s/^/again-/' v1..HEAD
+FILTER_BRANCH_SQUELCH_WARNING=1 git -C whole filter-branch -f --msg-filter 'sed s/^/again-/' v1..HEAD
 git -C one describe
 """
 
