@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,8 @@ def add_image(recipe: Recipe, lock: Lock, tar: Path, place: Workplace, shop: Wor
     shop.progress.note("compressing the layer")
     layer = add_layer(tar, place, shop.tools, shop.archive)
     config = canonical(image_config(recipe, lock, layer.diff_id))
-    return add_manifest(recipe.image, platform, config, [layer], labels(recipe, lock), shop.archive)
+    built = add_manifest(recipe.image, platform, config, [layer], labels(recipe, lock), shop.archive)
+    return replace(built, lock=lock.checksum)
 
 
 def image_config(recipe: Recipe, lock: Lock, diff_id: Digest) -> dict[str, Any]:

@@ -36,6 +36,7 @@ _PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._~%/-]*\.deb")
 _WHEEL = re.compile(
     r"[A-Za-z0-9_.]+-[A-Za-z0-9_.!+]+(-[A-Za-z0-9_.]+){3,4}\.whl"
 )  # PyPA: binary distributions
+_CHECKSUM = "checksum = "
 _HEAD = "# Made by `buildbox images lock {recipe}`. Change {file} instead, then lock it again.\n"
 
 
@@ -132,7 +133,7 @@ def read_lock(folder: Path, recipe: Recipe) -> Lock:
             f"{path} is stale: {recipe.text} has changed since it was locked",
             again,
         )
-    if render_lock(lock, recipe.text) != text:
+    if _checksum_line(text.partition(_CHECKSUM)[2].partition("\n")[2]) not in text:
         raise ConfigError(f"{path} was changed by hand", again)
     return lock
 
@@ -217,9 +218,15 @@ def render_lock(lock: Lock, recipe: str) -> str:
     head = [
         _HEAD.format(recipe=recipe, file="recipe.toml"),
         f"format = {FORMAT}",
-        f'checksum = "{Digest.of(rest.encode())}" # of all lines below; what was changed by hand is refused',
+        _checksum_line(rest),
     ]
     return "\n".join(head) + "\n" + rest
+
+
+def _checksum_line(rest: str) -> str:
+    return (
+        f'{_CHECKSUM}"{Digest.of(rest.encode())}" # of all lines below; what was changed by hand is refused'
+    )
 
 
 def _package(item: Mapping[str, Any]) -> Package:

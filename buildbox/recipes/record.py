@@ -8,6 +8,7 @@ from pathlib import Path
 
 from buildbox.config.edit import write_file
 from buildbox.digest import Digest
+from buildbox.recipes.lock import Lock
 from buildbox.reference import ImageRef
 
 if sys.version_info >= (3, 11):
@@ -30,6 +31,7 @@ class Built:
     config: Digest
     diff_ids: tuple[Digest, ...]  # of the layers before compression, lowest first
     size: int  # bytes of the layers, compressed
+    lock: Digest | None = None  # checksum of the lock that it was made from; None for a Dockerfile's
 
 
 def recorded(folder: Path) -> Built | None:
@@ -43,6 +45,7 @@ def recorded(folder: Path) -> Built | None:
             Digest.parse(value["config"]),
             tuple(Digest.parse(each) for each in value["diff-ids"]),
             int(value["size"]),
+            Digest.parse(value["lock"]) if "lock" in value else None,
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -63,7 +66,15 @@ diff-ids = [{diff_ids}]
 size = {built.size}
 """
     )
+    if built.lock:
+        text += f'lock = "{built.lock}"\n'
     write_file(folder / RECORD, text)
+
+
+def recorded_for(folder: Path, lock: Lock) -> Built | None:
+    """What the recipe in `folder` was built to from this very `lock`; None where that isn't recorded."""
+    built = recorded(folder)
+    return built if built and built.lock == lock.checksum else None
 
 
 def recorded_pin(folder: Path) -> ImageRef | None:

@@ -153,15 +153,16 @@ def _compared(
         scratch = Archive.open(place.path / "archive")
         built = rebuild(folder, shop, scratch)
         found = replace(found, recorded=record.pin if record else None, rebuilt=built.pin)
+        recording = f"buildbox images build {found.recipe} --record"
         if record is None:
             _take_over(built, scratch, shop.archive)
-            again = f"Record this one, if it is right: buildbox images build {found.recipe} --record"
-            return replace(found, notes=(again,))
+            return replace(found, notes=(f"Record this one, if it is right: {recording}",))
         kind = judge(record, built)
         if kind == IDENTICAL:
             _take_over(built, scratch, shop.archive)
             return replace(found, comparison=Comparison(IDENTICAL))
-        notes = [explain()]
+        again = f"The recorded image was made from another lock; if this one is right: {recording}"
+        notes = [explain() if record.lock == built.lock else again]
         try:
             pinned = _pinned(record, kind, shop, registry_for)
             comparison = compare_images(pinned, shop.archive, _image(built, scratch), scratch)

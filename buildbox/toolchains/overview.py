@@ -15,6 +15,7 @@ from buildbox.errors import ArchiveError, ConfigError, ImageError
 from buildbox.oci import MAX_MANIFEST, Manifest
 from buildbox.recipes.catalogue import DEBIAN, kind, recipe_names
 from buildbox.recipes.dockerfile import DOCKERFILE, read_dockerfile
+from buildbox.recipes.kept import listed
 from buildbox.recipes.lock import LOCK, Package, Wheel, read_lock
 from buildbox.recipes.recipe import read_recipe
 from buildbox.recipes.record import recorded
@@ -64,6 +65,11 @@ class _Shelf:
 
     archive: Archive
     newest: Mapping[str, Digest]  # registry/repository:tag -> digest
+    packages: frozenset[Digest]  # all that it keeps as packages
+
+    def has_package(self, package: Package | Wheel) -> bool:
+        """Whether a build would get it from here."""
+        return package.digest in self.packages and self.archive.has(package.digest)
 
     def newest_of(self, image: ImageRef) -> _Kept | None:
         digest = self.newest.get(f"{image.registry}/{image.repository}:{image.tag}")
@@ -107,7 +113,8 @@ def overview(catalogues: Sequence[Path], archive: Archive | None) -> list[Entry]
     """
     shelf = None
     if archive:
-        shelf = _Shelf(archive, {name.rpartition("@")[0]: entry.digest for name, entry in archive.refs()})
+        newest = {name.rpartition("@")[0]: entry.digest for name, entry in archive.refs()}
+        shelf = _Shelf(archive, newest, listed(archive))
     names = sorted(recipe_names(catalogues), key=_in_order)
     first = [next(folder for folder in catalogues if kind(folder / name)) for name in names]
     return [_entry(name, folder, shelf) for name, folder in zip(names, first, strict=True)]
@@ -130,14 +137,14 @@ def _entry(name: str, catalogue: Path, shelf: _Shelf | None) -> Entry:
         return replace(entry, state=BROKEN, problem=_said(error))
     built = recorded(folder)
     entry = replace(entry, suite=recipe.suite)
-    if built:
-        entry = replace(entry, pin=built.pin, size=built.size)
-    images = _images(entry.pin, recipe.image, shelf)
+    images = _images(built.pin if built else None, recipe.image, shelf)
     try:
         lock = read_lock(folder, recipe)
     except ConfigError as error:
         state = STALE if (folder / LOCK).exists() else UNLOCKED
         return replace(entry, state=state, problem=_said(error), image=OLDER if images else NO)
+    if built and built.lock == lock.checksum:
+        entry = replace(entry, pin=built.pin, size=built.size)
     fresh = [image for image in images if image.lock == str(lock.checksum)]
     if fresh and not entry.pin:
         entry = replace(entry, pin=fresh[0].pin, size=fresh[0].size)
@@ -149,7 +156,7 @@ def _entry(name: str, catalogue: Path, shelf: _Shelf | None) -> Entry:
         release=lock.release,
         dated=lock.source_date_epoch,
         image=YES if fresh else OLDER if images else NO,
-        packages=shelf is not None and all(shelf.archive.has(each.digest) for each in contents),
+        packages=shelf is not None and all(shelf.has_package(each) for each in contents),
     )
 
 

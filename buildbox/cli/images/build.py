@@ -41,7 +41,7 @@ def build(
     from buildbox.recipes.catalogue import find_recipe, kind
     from buildbox.recipes.dockerfile import DOCKERFILE
     from buildbox.recipes.record import record as write_record
-    from buildbox.recipes.record import recorded_pin
+    from buildbox.recipes.record import recorded
 
     call: Call = ctx.obj
     folder = find_recipe(recipe, call.catalogues())
@@ -52,9 +52,10 @@ def build(
             built = build_image(folder, shop)
     if record:
         write_record(folder, built)
-    recorded = recorded_pin(folder)
-    if recorded and recorded != built.pin:
-        call.console.say(f"this is not the recorded pin, {recorded}")
+    known = recorded(folder)
+    if known and known.pin != built.pin:
+        why = ", which is of another lock; --record writes this one" if known.lock != built.lock else ""
+        call.console.say(f"this is not the recorded pin, {known.pin}{why}")
     if call.console.json:
         call.console.document(
             {
@@ -63,7 +64,7 @@ def build(
                 "config": str(built.config),
                 "diff-ids": [str(each) for each in built.diff_ids],
                 "size": built.size,
-                "recorded": str(recorded) if recorded else None,
+                "recorded": str(known.pin) if known else None,
             }
         )
         return

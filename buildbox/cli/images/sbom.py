@@ -34,14 +34,16 @@ def sbom(
     from buildbox.recipes.catalogue import find_recipe
     from buildbox.recipes.lock import read_lock
     from buildbox.recipes.recipe import read_recipe
-    from buildbox.recipes.record import recorded_pin
+    from buildbox.recipes.record import recorded_for
     from buildbox.recipes.sbom import bill_of_materials, need_lock, render_bill, write_bill
 
     call: Call = ctx.obj
     folder = find_recipe(recipe, call.catalogues())
     need_lock(folder)
     found = read_recipe(folder)
-    bill = bill_of_materials(found, read_lock(folder, found), recorded_pin(folder))
+    lock = read_lock(folder, found)
+    built = recorded_for(folder, lock)
+    bill = bill_of_materials(found, lock, built.pin if built else None)
     if output is None:
         call.console.lines(render_bill(bill).splitlines())
         return

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,15 +15,16 @@ from buildbox.recipes.catalogue import (
 )
 from buildbox.recipes.lock import read_lock
 from buildbox.recipes.recipe import read_recipe
-from buildbox.recipes.record import Built, record, recorded, recorded_pin
+from buildbox.recipes.record import Built, record, recorded, recorded_for, recorded_pin
 from buildbox.reference import ImageRef
 from buildbox.starter import recognise
 from buildbox.starter.folder import Folder
-from tests.support.recipes import write_recipe
+from tests.support.recipes import lock, write_recipe
 from tests.support.samples import ALL
 
 OWN = recipe_names([own_catalogue()])
 PIN = ImageRef.parse(f"buildbox/tool:1@{Digest.of(b'tool')}")
+LOCK = lock()
 BUILT = Built(PIN, "linux/amd64", Digest.of(b"manifest"), Digest.of(b"config"), (Digest.of(b"layer"),), 7)
 
 
@@ -80,6 +82,10 @@ def test_a_recipe_is_known_by_what_it_was_built_to(tmp_path: Path) -> None:
     assert recipe_of(PIN, [tmp_path]) is None
     record(folder, BUILT)
     assert recorded(folder) == BUILT
+    of_lock = replace(BUILT, lock=LOCK.checksum)
+    record(folder, of_lock)
+    assert recorded_for(folder, LOCK) == of_lock
+    assert recorded_for(folder, replace(LOCK, release="other", source_date_epoch=0)) is None
     assert recipe_of(ImageRef.parse(f"elsewhere.example.com/x@{PIN.digest}"), [tmp_path]) == "tool/1"
     assert recipe_of(PIN.pinned(Digest.of(b"other")), [tmp_path]) is None
     assert recipe_of(ImageRef.parse("buildbox/tool:1"), [tmp_path]) is None

@@ -11,10 +11,11 @@ from buildbox.oci import OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST, De
 from buildbox.recipes.catalogue import DEBIAN
 from buildbox.recipes.dockerfile import DOCKERFILE
 from buildbox.recipes.lock import Lock, write_lock
+from buildbox.recipes.packages import keep as keep_packages
 from buildbox.recipes.record import Built, record
 from buildbox.reference import ImageRef
 from buildbox.toolchains.overview import NO, OLDER, YES, Entry, overview
-from tests.support.recipes import lock, package, write_recipe
+from tests.support.recipes import lock, package, recipe, write_recipe
 
 LOCK = lock(package("make", data=b"make's"), package("tzdata", architecture="all", data=b"tzdata's"))
 OTHER = lock(package("make", data=b"make's"))
@@ -57,9 +58,10 @@ def keep(archive: Archive, of: Lock | None = LOCK, layer: bytes = b"layer", name
     return pin
 
 
-def built(pin: ImageRef, size: int = 75_000_000) -> Built:
+def built(pin: ImageRef, of: Lock | None = LOCK) -> Built:
     assert pin.digest
-    return Built(pin, "linux/amd64", pin.digest, pin.digest, (pin.digest,), size)
+    made_from = of.checksum if of else None
+    return Built(pin, "linux/amd64", pin.digest, pin.digest, (pin.digest,), 75_000_000, made_from)
 
 
 def remove(archive: Archive, data: bytes) -> None:
@@ -144,6 +146,8 @@ def test_packages_are_archived_when_all_of_them_are(catalogue: Path, archive: Ar
     archive.add_bytes(b"make's")
     assert not only(catalogue, archive).packages
     archive.add_bytes(b"tzdata's")
+    assert not only(catalogue, archive).packages  # they may be anything
+    keep_packages(LOCK, recipe().image, archive)
     assert only(catalogue, archive).packages
 
 
@@ -161,6 +165,12 @@ def test_the_image_of_the_lock(catalogue: Path, archive: Archive, recorded: bool
 def test_the_image_of_another_lock_is_older(catalogue: Path, archive: Archive) -> None:
     locked(catalogue)
     keep(archive, OTHER)
+    entry = only(catalogue, archive)
+    assert (entry.image, entry.pin, entry.of_packages) == (OLDER, None, True)
+
+
+def test_a_record_of_another_lock_does_not_count(catalogue: Path, archive: Archive) -> None:
+    record(locked(catalogue), built(keep(archive, OTHER), OTHER))
     entry = only(catalogue, archive)
     assert (entry.image, entry.pin, entry.of_packages) == (OLDER, None, True)
 
