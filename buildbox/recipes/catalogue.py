@@ -13,11 +13,11 @@ from buildbox.recipes.record import recorded_pin
 from buildbox.reference import ImageRef
 
 DEBIAN = "debian"  # the kind of recipe that has a recipe.toml and a lock
+_PACKAGE = Path(__file__).resolve().parent.parent
 
 
-def own_catalogue() -> Path:
+def own_catalogue(package: Path = _PACKAGE) -> Path:
     """The catalogue that came with buildbox: in an installed wheel, else in the checkout."""
-    package = Path(__file__).resolve().parent.parent
     installed = package / "images"
     return installed if installed.is_dir() else package.parent / "images"
 
@@ -59,6 +59,16 @@ def recipe_of(pin: ImageRef, folders: Sequence[Path]) -> str | None:
         if recorded and pin.digest and recorded.digest == pin.digest:
             return name
     return None
+
+
+def need_own(folder: Path, package: Path = _PACKAGE) -> None:
+    """Raises UsageError where the recipe in `folder` is installed with buildbox, and so not to be changed."""
+    if folder.resolve().is_relative_to(package):
+        name = f"{folder.parent.name}/{folder.name}"
+        raise UsageError(
+            f"{name} is installed with buildbox, which changes nothing there",
+            f"Copy it and change the copy: cp -r {folder} images/{name}",
+        )
 
 
 def need_debian(folder: Path, verb: str) -> None:

@@ -38,13 +38,15 @@ def build(
       buildbox images build python/3.11
     """
     from buildbox.recipes.build import build as build_image
-    from buildbox.recipes.catalogue import find_recipe, kind
+    from buildbox.recipes.catalogue import find_recipe, kind, need_own
     from buildbox.recipes.dockerfile import DOCKERFILE
     from buildbox.recipes.record import record as write_record
     from buildbox.recipes.record import recorded
 
     call: Call = ctx.obj
     folder = find_recipe(recipe, call.catalogues())
+    if record:
+        need_own(folder)
     if kind(folder) == DOCKERFILE:
         built = _build_dockerfile(call, folder)
     else:

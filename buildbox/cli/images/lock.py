@@ -22,7 +22,7 @@ def lock(
 
       buildbox images lock python/3.11
     """
-    from buildbox.recipes.catalogue import find_recipe, need_debian
+    from buildbox.recipes.catalogue import find_recipe, need_debian, need_own
     from buildbox.recipes.lock import changes, old_contents, write_lock
     from buildbox.recipes.recipe import read_recipe
     from buildbox.recipes.resolve import resolve
@@ -32,6 +32,7 @@ def lock(
         raise UsageError("lock asks mirrors what there is", "Leave --offline out.")
     folder = find_recipe(recipe, call.catalogues())
     need_debian(folder, "write")
+    need_own(folder)
     before = old_contents(folder)
     read = read_recipe(folder)
     with workshop(call, recipe, tools) as shop:

@@ -9,6 +9,7 @@ from buildbox.digest import Digest
 from buildbox.errors import UsageError
 from buildbox.recipes.catalogue import (
     find_recipe,
+    need_own,
     own_catalogue,
     recipe_names,
     recipe_of,
@@ -89,3 +90,14 @@ def test_a_recipe_is_known_by_what_it_was_built_to(tmp_path: Path) -> None:
     assert recipe_of(ImageRef.parse(f"elsewhere.example.com/x@{PIN.digest}"), [tmp_path]) == "tool/1"
     assert recipe_of(PIN.pinned(Digest.of(b"other")), [tmp_path]) is None
     assert recipe_of(ImageRef.parse("buildbox/tool:1"), [tmp_path]) is None
+
+
+def test_what_is_installed_with_buildbox_is_not_changed(tmp_path: Path) -> None:
+    package = tmp_path / "buildbox"
+    installed = write_recipe(package / "images")
+    assert own_catalogue(package) == package / "images"
+    with pytest.raises(UsageError) as caught:
+        need_own(installed, package)
+    assert f"cp -r {installed} images/tool/1" in caught.value.hint
+    checkout = write_recipe(tmp_path / "images")
+    need_own(checkout, package)
