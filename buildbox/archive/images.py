@@ -6,6 +6,7 @@ This is on the way of every run: three small blobs are read and hashed, layers a
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,16 +97,21 @@ def full_name(ref: ImageRef, digest: Digest) -> str:
     return f"{ref.registry}/{ref.repository}{tag}@{digest}"
 
 
-def find_tag(archive: Archive, ref: ImageRef) -> Digest | None:
-    """The newest digest that the archive keeps under the name and tag of `ref`."""
+def find_tagged(archive: Archive, ref: ImageRef) -> Iterator[Descriptor]:
+    """All that the archive keeps under the name and tag of `ref`, newest first."""
     for name, descriptor in reversed(archive.refs()):
         try:
             kept = ImageRef.parse(name)
         except ValueError:
             continue  # another tool's entry
         if (kept.registry, kept.repository, kept.tag) == (ref.registry, ref.repository, ref.tag):
-            return descriptor.digest
-    return None
+            yield descriptor
+
+
+def find_tag(archive: Archive, ref: ImageRef) -> Digest | None:
+    """The newest digest that the archive keeps under the name and tag of `ref`."""
+    newest = next(find_tagged(archive, ref), None)
+    return newest.digest if newest else None
 
 
 def read_manifest(data: bytes, digest: Digest, media_type: str = "") -> Manifest | Index:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,7 +20,7 @@ from buildbox.recipes.snapshot import snapshot_of
 from buildbox.recipes.target import target_of
 from buildbox.recipes.tools import Command, architecture, tool_versions
 from buildbox.recipes.wheels import gather_wheels
-from buildbox.recipes.workplace import Workplace, workplace
+from buildbox.recipes.workplace import Workplace, room, workplace
 from buildbox.recipes.workshop import Workshop
 
 
@@ -34,30 +33,19 @@ def build(folder: Path, shop: Workshop, into: Archive | None = None) -> Built:
     recipe = read_recipe(folder)
     lock = read_lock(folder, recipe)
     _check_machine(lock, shop)
-    temp = shop.temp
-    if not temp.is_dir():
-        raise ImageError(f"there is no folder {temp} to work in", "Set TMPDIR to a folder with 2 GB free.")
-    try:
-        with workplace(temp, shop.host) as place:
-            debs, wheels = place.path / "packages", place.path / "wheels"
-            debs.mkdir()
-            wheels.mkdir()
-            gather(lock, debs, place, shop, snapshot_of(folder, recipe, lock, shop))
-            if lock.wheels:
-                gather_wheels(lock.wheels, target_of(lock.packages, lock.architecture), wheels, shop)
-            keep(lock, recipe.image, shop.archive)
-            tar = bootstrap(recipe, lock, debs, wheels, place, shop)
-            check_installed(_status(tar, place, shop), lock)
-            if any(package.name == PACKAGE for package in lock.packages):
-                settle_keystore(tar, lock.source_date_epoch)
-            return add_image(recipe, lock, tar, place, replace(shop, archive=into) if into else shop)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise ImageError(
-            f"no space left in {temp} to build {recipe.text}",
-            "Free some space there, or set TMPDIR to a folder with 2 GB free, and build again.",
-        ) from error
+    with room(shop.temp, recipe.text), workplace(shop.temp, shop.host) as place:
+        debs, wheels = place.path / "packages", place.path / "wheels"
+        debs.mkdir()
+        wheels.mkdir()
+        gather(lock, debs, place, shop, snapshot_of(folder, recipe, lock, shop))
+        if lock.wheels:
+            gather_wheels(lock.wheels, target_of(lock.packages, lock.architecture), wheels, shop)
+        keep(lock, recipe.image, shop.archive)
+        tar = bootstrap(recipe, lock, debs, wheels, place, shop)
+        check_installed(_status(tar, place, shop), lock)
+        if any(package.name == PACKAGE for package in lock.packages):
+            settle_keystore(tar, lock.source_date_epoch)
+        return add_image(recipe, lock, tar, place, replace(shop, archive=into) if into else shop)
 
 
 def check_installed(status: str, lock: Lock) -> None:

@@ -15,8 +15,9 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
+from buildbox.archive.chunks import ChunkFile
 from buildbox.archive.images import MAX_CONFIG, read_config
 from buildbox.digest import CHUNK, Digest
 from buildbox.errors import ImageError
@@ -68,7 +69,7 @@ class _Tar:
     def __init__(self, chunks: Iterator[bytes], folder: Path) -> None:
         self._files: dict[str, Path] = {}
         self._links: dict[str, str] = {}
-        with tarfile.open(fileobj=io.BufferedReader(_Chunks(chunks), CHUNK), mode="r|") as tar:
+        with tarfile.open(fileobj=io.BufferedReader(ChunkFile(chunks), CHUNK), mode="r|") as tar:
             for number, member in enumerate(tar):
                 name = posixpath.normpath(member.name)
                 file = tar.extractfile(member) if member.isreg() else None
@@ -94,28 +95,6 @@ class _Tar:
         if path.stat().st_size > MAX_CONFIG:
             raise ValueError(f"{name} is larger than any real one")
         return path.read_bytes()
-
-
-class _Chunks(io.RawIOBase):
-    """Chunks of bytes as a file."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._rest:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                return 0
-            self._rest = memoryview(chunk)
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
 
 
 def _plain(path: Path) -> Path:

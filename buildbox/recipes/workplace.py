@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from buildbox.errors import ImageError
 from buildbox.host import Host
 
 _PREFIX = "buildbox-build-"
@@ -68,3 +70,19 @@ def _sweep(temp: Path, host: Host) -> None:
             pass  # its build lives
         finally:
             os.close(lock)
+
+
+@contextmanager
+def room(temp: Path, name: str) -> Iterator[None]:
+    """Says what a missing `temp` or a full disk means for the build of recipe `name`. Raises ImageError."""
+    if not temp.is_dir():
+        raise ImageError(f"there is no folder {temp} to work in", "Set TMPDIR to a folder with 2 GB free.")
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise ImageError(
+            f"no space left in {temp} to build {name}",
+            "Free some space there, or set TMPDIR to a folder with 2 GB free, and build again.",
+        ) from error

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import IO, Any, cast
 
+from buildbox.archive.chunks import ChunkFile
 from buildbox.archive.images import MAX_CONFIG, ArchivedImage
 from buildbox.archive.layout import Archive
 from buildbox.errors import ImageError
@@ -128,35 +129,13 @@ def _compare_layers(
 def _opened(archive: Archive, layer: Descriptor) -> Iterator[IO[bytes]]:
     """The layer's tar (layer.md, section "+gzip Media Types"). Raises ImageError for other compressions."""
     chunks = archive.stream(layer.digest)
-    stream = io.BufferedReader(_Chunks(chunks))
+    stream = io.BufferedReader(ChunkFile(chunks))
     if layer.media_type in (OCI_LAYER_GZIP, DOCKER_LAYER_GZIP):
         yield cast(IO[bytes], gzip.GzipFile(fileobj=stream))
     elif layer.media_type.endswith("tar"):
         yield stream
     else:
         raise ImageError(f"{layer.media_type} can't be unpacked here")
-
-
-class _Chunks(io.RawIOBase):
-    """An archive's blob as a file."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._rest:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                return 0
-            self._rest = memoryview(chunk)
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
 
 
 def _config(image: ArchivedImage, archive: Archive) -> dict[str, Any]:

@@ -6,12 +6,10 @@ archive's copy of it.
 
 from __future__ import annotations
 
-import errno
 import json
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -29,7 +27,7 @@ from buildbox.recipes.dockerfile import Base, Dockerfile, read_dockerfile, takes
 from buildbox.recipes.exported import Exported, unpack
 from buildbox.recipes.layers import Layer, add_layer, add_manifest
 from buildbox.recipes.record import Built
-from buildbox.recipes.workplace import Workplace, workplace
+from buildbox.recipes.workplace import Workplace, room, workplace
 from buildbox.recipes.workshop import Workshop
 from buildbox.reference import ImageRef
 from buildbox.sources import proxies
@@ -75,7 +73,7 @@ def _build(folder: Path, shop: Workshop, by: ByEngine, into: Archive, cache: boo
     names = {base: image_id.removeprefix("sha256:") for base, (_, image_id) in bases.items()}
     ids = _run(folder, dockerfile, names, shop, engine, cache)
     try:
-        with _room(shop.temp, name), workplace(shop.temp, shop.host) as place:
+        with room(shop.temp, name), workplace(shop.temp, shop.host) as place:
             shop.progress.note("taking the image out of the engine")
             exported = unpack(engine.save(ids[-1]), ids[-1], place.path)
             known = _known_layers([found for found, _ in bases.values()], shop.archive, into)
@@ -204,19 +202,3 @@ def _add_layers(
 def _config(image: ArchivedImage, archive: Archive) -> dict[str, Any]:
     value: dict[str, Any] = json.loads(archive.read(image.config, MAX_CONFIG))
     return value
-
-
-@contextmanager
-def _room(temp: Path, name: str) -> Iterator[None]:
-    """Says what a full disk means. Raises ImageError."""
-    if not temp.is_dir():
-        raise ImageError(f"there is no folder {temp} to work in", "Set TMPDIR to a folder with 2 GB free.")
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise ImageError(
-            f"no space left in {temp} to build {name}",
-            "Free some space there, or set TMPDIR to a folder with 2 GB free, and build again.",
-        ) from error

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from buildbox.archive.images import MAX_CONFIG, full_name
+from buildbox.archive.images import MAX_CONFIG, find_tagged, full_name
 from buildbox.archive.layout import Archive, BlobDamaged, BlobMissing
 from buildbox.archive.push import Pushed, contents, push_content, push_top
 from buildbox.digest import Digest
@@ -105,7 +105,7 @@ def newest_image(archive: Archive, recipe: str, image: ImageRef, lock: Digest | 
 
     Raises ImageError where there is none.
     """
-    named = list(_named(archive, image))
+    named = list(find_tagged(archive, image))
     for top in named:
         try:
             if lock is None or str(lock) in _labels(archive, top, LOCK_LABEL):
@@ -153,17 +153,6 @@ def _advised(ready: Ready) -> Iterator[None]:
         yield
     except (BlobMissing, BlobDamaged) as error:
         raise ArchiveError(error.reason, f"Build it again: buildbox images build {ready.name}") from error
-
-
-def _named(archive: Archive, image: ImageRef) -> Iterator[Descriptor]:
-    """Everything that the archive keeps under the name and tag of `image`, newest first."""
-    for name, descriptor in reversed(archive.refs()):
-        try:
-            kept = ImageRef.parse(name)
-        except ValueError:
-            continue  # another tool's entry
-        if (kept.registry, kept.repository, kept.tag) == (image.registry, image.repository, image.tag):
-            yield descriptor
 
 
 def _labels(archive: Archive, top: Descriptor, label: str) -> set[str]:
