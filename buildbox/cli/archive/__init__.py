@@ -1,0 +1,18 @@
+"""`buildbox archive`: one file a verb."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+VERBS: tuple[Callable[..., Any], ...] = ()
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the group with its verbs."""
+    group = typer.Typer(help="Keep images, whatever becomes of their registries.", rich_markup_mode=None)
+    for verb in VERBS:
+        group.command()(verb)
+    app.add_typer(group, name="archive")
