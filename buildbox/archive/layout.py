@@ -25,7 +25,8 @@ from buildbox.oci import OCI_INDEX, Descriptor, canonical
 
 REF_NAME = "org.opencontainers.image.ref.name"  # annotations.md
 LAYOUT = canonical({"imageLayoutVersion": "1.0.0"})
-_MAX_INDEX = 64 << 20  # bytes of index.json
+MAX_INDEX = 64 << 20  # bytes of index.json
+REPAIR = "buildbox archive check --repair"
 
 
 class BlobMissing(ArchiveError):
@@ -45,9 +46,10 @@ class BlobDamaged(ArchiveError):
     def __init__(self, digest: Digest, path: Path, how: str) -> None:
         super().__init__(
             f"the archive is damaged: blob {digest} {how}",
-            f"Remove {path}\nand run the command again without --offline to fetch it anew.",
+            f"Run the command again without --offline to fetch it anew, or mend all that is damaged: {REPAIR}\n"
+            f"It is {path}",
         )
-        self.digest = digest
+        self.digest, self.how = digest, how
 
 
 class BlobRefused(ArchiveError):
@@ -233,7 +235,7 @@ class Archive:
         path = self.path / "index.json"
         try:
             with open(path, "rb") as file:
-                index = json.loads(file.read(_MAX_INDEX))
+                index = json.loads(file.read(MAX_INDEX))
         except FileNotFoundError:
             return _empty_index()
         except OSError as error:
@@ -250,7 +252,7 @@ class Archive:
         path = self.path / "index.json"
         return ArchiveError(
             f"the archive's list of names can't be read: {path}: {why}",
-            f"Move {path} away.\nThe images stay; their names come back as they are fetched or built again.",
+            f"Make it anew from the images, which are still there: {REPAIR}",
         )
 
     @contextmanager

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildbox.archive.layout import Archive
 from buildbox.config.load import load
 from buildbox.config.model import FILE_NAME, Config
-from buildbox.config.user import load_user
+from buildbox.config.user import UserConfig, load_user
 from buildbox.console import Console
 from buildbox.engine.find import Address, cannot_reach, engine_sockets, find_address
 from buildbox.errors import EngineError, ImageError, UsageError
@@ -77,9 +78,19 @@ class Call:
         """The caller's home folder."""
         return Path(self.host.env.get("HOME") or "/")
 
+    @cached_property
+    def user(self) -> UserConfig:
+        """The caller's config.toml. Raises ConfigError."""
+        return load_user(self.host.user_config, self.home)
+
+    @property
+    def archive_path(self) -> Path:
+        """Where the caller's archive is, or will be. Raises ConfigError."""
+        return self.user.archive.path or self.host.data / "archive"
+
     def archive(self) -> Archive:
-        """The caller's archive. Raises ArchiveError."""
-        return Archive.open(self.host.data / "archive")
+        """The caller's archive. Raises ArchiveError, ConfigError."""
+        return Archive.open(self.archive_path)
 
     def address(self) -> Address:
         """Where the engine listens. Raises EngineError, UsageError."""
@@ -101,7 +112,8 @@ class Call:
         from buildbox.registry.client import Registry
         from buildbox.registry.credentials import DockerLogins
 
-        return Registry(host, DockerLogins(self.host.env), self.host.env)
+        plain = host in self.user.archive.plain_http
+        return Registry(host, DockerLogins(self.host.env), self.host.env, plain=plain)
 
     def recipe_for(self, ref: ImageRef) -> str | None:
         """The recipe that is known to build exactly the image `ref`, if there is one."""
@@ -111,10 +123,9 @@ class Call:
 
     def bounds(self, root: Path, allowed: Sequence[str] = (), address: Address | None = None) -> Bounds:
         """What the tasks of the project in `root` are held against: config.toml, and `--allow`."""
-        user = load_user(self.host.user_config, self.home)
         return Bounds(
             root=root,
-            allowance=user.allowance(root).plus(allowed, self.home),
+            allowance=self.user.allowance(root).plus(allowed, self.home),
             sockets=engine_sockets(self.host, address),
             user_config=self.host.user_config,
             caller_is_root=self.host.uid == 0 and not (address and _is_rootless_socket(address)),
@@ -175,7 +186,7 @@ class Call:
         from buildbox.recipes.record import recorded_pin
         from buildbox.toolchains.builder import RECIPE, Builder, obtain_builder, ways_out
 
-        pin = load_user(self.host.user_config, self.home).images.builder
+        pin = self.user.images.builder
         with ExitStack() as stack:
             try:
                 address = self.address()

@@ -43,7 +43,15 @@ def doctor(ctx: typer.Context) -> int:
     from buildbox.doctor.examine import Patient, examine
 
     call: Call = ctx.obj
-    patient = Patient(call.host, call.address, call.connect, lambda: _project(call), time.time, call.console)
+    patient = Patient(
+        call.host,
+        call.archive_path,
+        call.address,
+        call.connect,
+        lambda: _project(call),
+        time.time,
+        call.console,
+    )
     found: list[Check] = []
     for check in examine(patient):
         found.append(check)

@@ -7,6 +7,7 @@ from buildbox.config.kinds import Flag, Kind, ListOf, MapOf, Number, Table, Text
 
 _SCRIPT_NOTE = "a program and its arguments are written as argv"
 _ARGV_NOTE = "a script for the shell is written as run"
+_MIRRORS_NOTE = 'e.g. { "docker.io" = ["mirror.example.com"] }'
 
 MOUNT = Table(
     {"source": Text(values.source), "target": Text(values.target), "read-only": Flag()},
@@ -73,5 +74,16 @@ USER_FILE = Table(
             ),
         ),
         "images": Table({"mirrors": ListOf(Text(values.mirror)), "builder": Text(values.pinned_image)}),
+        "archive": Table(
+            {
+                "path": Text(values.path),
+                "remote": Text(values.remote_archive),
+                "mirrors": MapOf(
+                    values.registry_host, ListOf(Text(values.registry_place)), note=_MIRRORS_NOTE
+                ),
+                "max-size": Text(values.room, note='write it with its unit, e.g. "50GB"'),
+                "plain-http": ListOf(Text(values.registry_host)),
+            }
+        ),
     }
 )

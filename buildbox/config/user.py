@@ -1,5 +1,5 @@
-"""The user's own `config.toml`: what the projects on this machine are allowed (SPEC section 2, Trust), and
-where images are made with what.
+"""The user's own `config.toml`: what the projects on this machine are allowed (SPEC section 2, Trust),
+where images are made with what, and where they are kept.
 
 [allow."/home/me/project"]      # one folder, no pattern; `~/project` works too
 mounts = ["/data", "~/.m2"]     # each with all that is below it
@@ -12,13 +12,21 @@ snapshot = ["https://snapshot.example.com/debian/{time}/"] # where packages for 
 [images]
 mirrors = ["https://mirror.example.com/debian/"] # asked for packages before those of this machine's apt
 builder = "registry.example.com/tools/builder:12@sha256:…" # instead of the catalogue's builder image
+
+[archive]
+path = "~/archive"                           # instead of the user's data folder
+remote = "registry.example.com/team/archive" # a registry that keeps images, too
+max-size = "50GB"                            # what `archive gc` brings it down to
+plain-http = ["10.0.0.5:5000"]               # registries that are asked without TLS
+[archive.mirrors]                            # asked before the registry itself, in this order
+"docker.io" = ["mirror.example.com", "registry.example.com/proxied"]
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +76,24 @@ class ImageMaking:
 
 
 @dataclass(frozen=True)
+class ArchiveSettings:
+    """Where images are kept, and asked for."""
+
+    path: Path | None = None  # a real path; None: in the user's data folder
+    remote: str = ""  # host[:port]/path; nothing: there is none
+    mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # registry's host -> host[/path]
+    max_size: int | None = None  # bytes
+    plain_http: tuple[str, ...] = ()  # hosts that are asked without TLS
+
+
+@dataclass(frozen=True)
 class UserConfig:
     """The user's config.toml."""
 
     path: Path
     allowances: Mapping[Path, Allowance]  # by the project's folder, a real path
     images: ImageMaking = ImageMaking()
+    archive: ArchiveSettings = ArchiveSettings()
 
     def allowance(self, project_root: Path) -> Allowance:
         """What is allowed to the project in exactly this folder, links followed."""
@@ -109,10 +129,12 @@ def load_user(path: Path, home: Path) -> UserConfig:
             except ValueError as error:
                 reading.refuse((*key, "mounts", index), str(error))
         allowances[root] = _allowance(allowed, mounts)
+    archive = _archive(read.get("archive", {}), home, reading)
     if reading.problems:
         raise refuse(reading.problems, text, path, str(path))
     images = read.get("images", {})
-    return UserConfig(path, allowances, ImageMaking(images.get("mirrors", ()), images.get("builder")))
+    making = ImageMaking(images.get("mirrors", ()), images.get("builder"))
+    return UserConfig(path, allowances, making, archive)
 
 
 def real_path(path: Path) -> Path:
@@ -128,6 +150,22 @@ def _allowance(allowed: Mapping[str, Any], mounts: Sequence[Path]) -> Allowance:
         allowed.get("git", False),
         frozenset(allowed.get("env", ())),
         frozenset(allowed.get("snapshot", ())),
+    )
+
+
+def _archive(read: Mapping[str, Any], home: Path, reading: Reading) -> ArchiveSettings:
+    path = None
+    if "path" in read:
+        try:
+            path = _absolute(read["path"], home)
+        except ValueError as error:
+            reading.refuse(("archive", "path"), str(error))
+    return ArchiveSettings(
+        path,
+        read.get("remote", ""),
+        read.get("mirrors", {}),
+        read.get("max-size"),
+        read.get("plain-http", ()),
     )
 
 

@@ -139,6 +139,51 @@ def mirror(text: str) -> str:
     return text if text.endswith("/") else f"{text}/"
 
 
+def registry_host(text: str) -> str:
+    """A registry as images name it: its host, with a port if need be."""
+    _without_scheme(text)
+    try:
+        host = ImageRef.parse(f"{text}/x").registry
+    except ValueError:
+        host = ""
+    if host != text:
+        hint = f"; write {show(host)}" if text.endswith(host) and host else ""
+        raise ValueError(f"{show(text)} is not a registry's host (host[:port]){hint}")
+    return text
+
+
+def registry_place(text: str) -> str:
+    """A registry's host, and a path in it if need be; no slash at its end."""
+    _without_scheme(text)
+    place = text.rstrip("/")
+    host, slash, path = place.partition("/")
+    registry_host(host)
+    if slash:
+        _repository(path, host)
+    return place
+
+
+def remote_archive(text: str) -> str:
+    """A registry's host and a path in it; no slash at its end."""
+    place = registry_place(text)
+    if "/" not in place:
+        raise ValueError(f"{show(text)} names no path in the registry; e.g. {place}/archive")
+    return place
+
+
+def _repository(path: str, host: str) -> None:
+    ref = ImageRef.parse(f"{host}/{path}")
+    if ref.tag or ref.digest:
+        raise ValueError(f"{show(f'{host}/{path}')} has a tag or a digest; write the registry and the path")
+
+
+def _without_scheme(text: str) -> None:
+    scheme, colon, _ = text.partition("://")
+    if colon:
+        plain = "; plain HTTP is allowed by plain-http" if scheme == "http" else ""
+        raise ValueError(f"{show(text)}: a registry is named without {scheme}://{plain}")
+
+
 def platform(text: str) -> Platform:
     if len(text) > 64:
         raise ValueError("is longer than a platform can be")
@@ -159,6 +204,11 @@ def size(text: str) -> int:
     if not _LEAST_MEMORY <= count <= _MOST_MEMORY:
         raise ValueError(f"{show(text)}: a container's memory is between 6m and 1048576t")
     return count
+
+
+def room(text: str) -> int:
+    """Bytes on a disk."""
+    return parse_size(_short(text))
 
 
 def _short(text: str) -> str:

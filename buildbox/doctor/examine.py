@@ -30,6 +30,7 @@ class Patient:
     """What is to be looked at, and how to get at it."""
 
     host: Host
+    archive: Path
     find: Callable[[], Address]
     connect: Callable[[Address], Engine]
     project: Callable[[], Config | None]  # None: there is none here
@@ -61,7 +62,7 @@ def examine(patient: Patient) -> Iterator[Check]:
         for name in ("version", "store", "mode", "engine disk"):
             yield checks.not_tried(name, "it takes an engine")
         yield checks.clock(patient.clock(), None)
-    yield from _archive(patient.host.data / "archive")
+    yield from _archive(patient.archive)
     if address and engine and info:
         yield from _container(patient, address, engine, info)
         engine.close()
@@ -125,7 +126,7 @@ def _container(patient: Patient, address: Address, engine: Engine, info: EngineI
 
 def _image(patient: Patient, engine: Engine) -> tuple[str, str] | None:
     """Name and id of an image that the engine has: the smallest, loaded if it has none."""
-    path = patient.host.data / "archive"
+    path = patient.archive
     images: list[tuple[str, ArchivedImage]] = whole_images(path, engine.platform())
     for name, image in images:
         for image_id in image.ids:

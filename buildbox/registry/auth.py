@@ -59,15 +59,23 @@ def basic(login: Login) -> str:
 
 
 def token_request(
-    challenge: Challenge, login: Login | None, repository: str, registry: str, push: bool = False
+    challenge: Challenge,
+    login: Login | None,
+    repository: str,
+    registry: str,
+    push: bool = False,
+    *,
+    plain: bool = False,
 ) -> TokenRequest:
     """What to ask the token service of a bearer challenge, for pulls or for pushes as well.
 
-    Raises ImageError for an unsafe one.
+    `plain`: the registry may be asked without TLS, so one on the same host and port, too. Raises ImageError
+    for an unsafe one.
     """
     realm = challenge.parameters.get("realm", "")
     parts = urlsplit(realm)
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+    local = is_loopback(parts.hostname or "") or (plain and parts.netloc == registry)
+    if parts.scheme != "https" and not (parts.scheme == "http" and local):
         raise ImageError(
             f"{registry} sends us to {realm!r} for a token, which is not a safe place (no https)",
             "Nothing was sent there. Tell whoever runs the registry.",

@@ -55,9 +55,10 @@ class Registry:
         read_timeout: float = 60.0,
         pause: float = 0.5,
         certificates: Path | None = None,
+        plain: bool = False,
     ) -> None:
         """`host` is ImageRef.registry; `env` gives proxies and certificates. `read_timeout` (without a byte)
-        and `pause` (before a retry) are seconds."""
+        and `pause` (before a retry) are seconds. `plain`: it is asked without TLS, as its user wants."""
         from buildbox.registry import http
 
         self.host = host
@@ -69,6 +70,7 @@ class Registry:
             read_timeout=read_timeout,
             pause=pause,
             certificates=certificates or http.CERTIFICATES,
+            plain=plain,
         )
         self._lock = threading.Lock()
         self._base = ""  # found on the first request
@@ -196,7 +198,9 @@ class Registry:
         login = self._logins(self.host)
         for challenge in challenges:
             if challenge.scheme == "bearer":
-                request = auth.token_request(challenge, login, repository, self.host, push)
+                request = auth.token_request(
+                    challenge, login, repository, self.host, push, plain=self.web.plain
+                )
                 response = self.web.send(request.url, request.headers, request.form)
                 if response.status_code >= 300:
                     raise self.web.refuse(response, what)
@@ -206,11 +210,12 @@ class Registry:
         return None
 
     def _find_base(self) -> str:
-        """`https://HOST`; on this machine `http://HOST` where that is spoken there, as with docker."""
+        """`https://HOST`; `http://HOST` where its user wants that, or on this machine where that is spoken
+        there, as with docker."""
         with self._lock:
             if not self._base:
                 name = _HUB if self.host == DEFAULT_REGISTRY else self.host
-                plain = auth.is_loopback(_without_port(name)) and self._speaks_plain(name)
+                plain = self.web.plain or (auth.is_loopback(_without_port(name)) and self._speaks_plain(name))
                 self._base = f"http://{name}" if plain else f"https://{name}"
             return self._base
 

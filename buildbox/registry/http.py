@@ -64,9 +64,11 @@ class Web:
         read_timeout: float = READ_TIMEOUT,
         pause: float = 0.5,
         certificates: Path = CERTIFICATES,
+        plain: bool = False,
     ) -> None:
         self.host = host  # as people call it, for messages
         self.pause = pause  # seconds before the first retry
+        self.plain = plain  # may be asked without TLS wherever it is
         self._env = env
         self._timeout = (min(CONNECT_TIMEOUT, read_timeout), read_timeout)
         self._session = requests.Session()
@@ -149,12 +151,15 @@ class Web:
 
     def check_safe(self, url: str) -> None:
         """Raises ImageError for a place that the registry sends us to where others could read along."""
-        if urlsplit(url).scheme != "https" and not _is_local(url):
+        if urlsplit(url).scheme != "https" and not _is_local(url) and not self._is_plain(url):
             raise ImageError(
                 f"{self.host} redirects to {_plain(url)}, which is not a safe place",
                 "Nothing was sent there. Tell whoever runs the registry: behind a proxy that does TLS, it\n"
                 "must be told of that (X-Forwarded-Proto: https).",
             )
+
+    def _is_plain(self, url: str) -> bool:
+        return self.plain and origin(url) == origin(f"http://{self.host}")
 
     def body(self, response: requests.Response) -> Iterator[bytes]:
         """The body as it comes over the wire. Raises ConnectionError where it breaks off."""
@@ -198,7 +203,8 @@ class Web:
                 )
             return ImageError(
                 f"{self.host}{at} doesn't speak TLS properly: {words}",
-                "Registries are asked by https only, except on this machine (localhost, 127.0.0.0/8).",
+                "Registries are asked by https only, except on this machine (localhost, 127.0.0.0/8) and\n"
+                "those that `plain-http` in [archive] of your config.toml lists.",
             )
         early = isinstance(error, (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError))
         early = early or isinstance(_cause(error), urllib3.exceptions.NewConnectionError)

@@ -53,13 +53,12 @@ def workshop(
 
     Raises ImageError where the machine lacks programs, ConfigError, UsageError.
     """
-    from buildbox.config.user import load_user
     from buildbox.recipes.hosttools import HostTools
     from buildbox.recipes.tools import missing_tools, need_tools
     from buildbox.recipes.workshop import Workshop
     from buildbox.toolchains.builder import ContainerTools
 
-    user = load_user(call.host.user_config, call.home)
+    user = call.user
     allowance = user.allowance(call.project_root() or call.host.cwd).plus(allowed or (), call.home)
     in_container = tools is ToolsFrom.container or (tools is ToolsFrom.auto and bool(missing_tools()))
     if not in_container:

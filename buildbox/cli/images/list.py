@@ -41,7 +41,7 @@ def show(ctx: typer.Context) -> None:
     from buildbox.toolchains.overview import overview
 
     call: Call = ctx.obj
-    folder = call.host.data / "archive"
+    folder = call.archive_path
     archive = Archive.open(folder, create=False) if folder.exists() else None
     own = own_catalogue().resolve()
     entries = [

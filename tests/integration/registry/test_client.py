@@ -17,6 +17,7 @@ from buildbox.oci import OCI_INDEX, OCI_MANIFEST, Descriptor
 from buildbox.registry.client import Registry
 from buildbox.registry.credentials import DockerLogins, Login
 from tests.support import registry as support
+from tests.support.faulty import only, run_faulty, status
 from tests.support.images import AMD64, ARM64, make_image, make_index
 from tests.support.registry import PASSWORD, USER, RealRegistry
 
@@ -144,3 +145,29 @@ def test_a_proxy_is_used_where_the_environment_names_one() -> None:
             Registry("registry.example", env=env, pause=0.01).resolve("x", "1")
         thread.join(5)
     assert asked[0].startswith(b"CONNECT registry.example:443 ")
+
+
+def test_only_a_registry_whose_user_says_so_is_asked_without_tls_elsewhere() -> None:
+    """By way of a proxy, so that it needs no other machine."""
+    image, host = make_image(), "registry.example.com:5000"
+    with run_faulty(image) as other:
+        env = {"http_proxy": f"http://{other.host}", "https_proxy": f"http://{other.host}"}
+        found = Registry(host, env=env, pause=0.001, plain=True).manifest("a/b", image.digest)
+        assert found.digest == image.digest
+        assert [asked.path for asked in other.asked] == [f"http://{host}/v2/a/b/manifests/{image.digest}"]
+        with pytest.raises(ImageError, match="can't be reached"):
+            Registry(host, env=env, pause=0.001).manifest("a/b", image.digest)
+        assert len(other.asked) == 1
+
+
+def test_such_a_registry_may_redirect_to_itself_and_to_no_other_place_without_tls() -> None:
+    image, host = make_image(), "registry.example.com:5000"
+    here = f"http://{host}/v2/c/d/manifests/{image.digest}"
+    with run_faulty(image) as other:
+        env = {"http_proxy": f"http://{other.host}"}
+        registry = Registry(host, env=env, pause=0.001, plain=True)
+        other.rules = [only("/a/b/", status(307, Location=here))]
+        assert registry.manifest("a/b", image.digest).digest == image.digest
+        other.rules = [only("/a/b/", status(307, Location=here.replace(":5000", "")))]
+        with pytest.raises(ImageError, match="not a safe place"):
+            registry.manifest("a/b", image.digest)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from buildbox.config.user import Allowance, ImageMaking, load_user
+from buildbox.config.user import Allowance, ArchiveSettings, ImageMaking, load_user
 from buildbox.errors import ConfigError, UsageError
 from buildbox.reference import ImageRef
 from tests.support.values import PIN
@@ -36,6 +36,13 @@ root = true
 [images]
 mirrors = ["https://mirror.example.com/debian", "file:/srv/debian/"]
 builder = "{PIN}"
+[archive]
+path = "~/kept"
+remote = "registry.example.com/team/archive/"
+max-size = "50GB"
+plain-http = ["10.0.0.5:5000", "[fd00::1]:5000"]
+[archive.mirrors]
+"docker.io" = ["mirror.example.com", "10.0.0.5:5000/hub/"]
 """)
     user = load_user(path, home)
     assert user.allowance(home / "project") == Allowance(
@@ -49,6 +56,13 @@ builder = "{PIN}"
     assert user.allowance(home / "other") == Allowance(root=True)
     mirrors = ("https://mirror.example.com/debian/", "file:/srv/debian/")
     assert user.images == ImageMaking(mirrors, ImageRef.parse(PIN))
+    assert user.archive == ArchiveSettings(
+        path=home / "kept",
+        remote="registry.example.com/team/archive",
+        mirrors={"docker.io": ("mirror.example.com", "10.0.0.5:5000/hub")},
+        max_size=50 << 30,
+        plain_http=("10.0.0.5:5000", "[fd00::1]:5000"),
+    )
 
 
 def test_a_folder_is_itself_under_any_name_and_nothing_else(tmp_path: Path) -> None:
@@ -88,6 +102,42 @@ def test_a_folder_is_itself_under_any_name_and_nothing_else(tmp_path: Path) -> N
         ('[images]\nbuilder = "builder:12"', "2: images.builder: 'builder:12' has no digest"),
         ("[images]\nmirror = []", "2: images.mirror: unknown key 'mirror'; did you mean 'mirrors'?"),
         ('[allow."/p"]\nsnapshot = ["ftp://x"]', "2: allow.\"/p\".snapshot[0]: 'ftp://x' is not an address"),
+        ('[archive]\npath = "kept"', "2: archive.path: 'kept' is not an absolute path"),
+        (
+            '[archive]\nremote = "https://a.example/b"',
+            "2: archive.remote: 'https://a.example/b': a registry is",
+        ),
+        (
+            '[archive]\nremote = "a.example"',
+            "2: archive.remote: 'a.example' names no path in the registry; e.g.",
+        ),
+        ('[archive]\nremote = "team/archive"', "2: archive.remote: 'team' is not a registry's host"),
+        ('[archive]\nremote = "a.example/b:1"', "2: archive.remote: 'a.example/b:1' has a tag or a digest"),
+        (
+            '[archive]\nremote = "a.example/B"',
+            "2: archive.remote: 'B' in 'a.example/B': repository names are lower-case",
+        ),
+        ('[archive]\nplain-http = ["http://a.example"]', "2: archive.plain-http[0]: 'http://a.example': a"),
+        (
+            '[archive]\nplain-http = ["a.example/x"]',
+            "2: archive.plain-http[0]: 'a.example/x' is not a registry",
+        ),
+        ('[archive]\nmax-size = "0"', "2: archive.max-size: '0': a size is more than nothing"),
+        ("[archive]\nmax-size = 5", "2: archive.max-size: must be a string, not an integer; write"),
+        ('[archive]\nmirror = ""', "2: archive.mirror: unknown key 'mirror'; did you mean 'mirrors'?"),
+        ('[archive]\nmirrors = ["a.example"]', "2: archive.mirrors: must be a table, not an array; e.g."),
+        (
+            '[archive]\nplain-http = ["index.docker.io"]',
+            "2: archive.plain-http[0]: 'index.docker.io' is not a registry's host",
+        ),
+        (
+            '[archive.mirrors]\n"x" = []',
+            "2: archive.mirrors.x: 'x' is not a registry's host (host[:port])",
+        ),
+        (
+            '[archive.mirrors]\n"docker.io" = ["m"]',
+            "2: archive.mirrors.\"docker.io\"[0]: 'm' is not a registry",
+        ),
         ("x", "1:2: not valid TOML: Expected '=' after a key in a key/value pair"),
     ],
 )

@@ -43,7 +43,8 @@ def examined(
             raise EngineError("no engine answers", "start one")
         return engine
 
-    patient = Patient(host(data), lambda: Address(url, "the test"), connect, project, lambda: NOW, Silent())
+    find = lambda: Address(url, "the test")  # noqa: E731
+    patient = Patient(host(data), data / "archive", find, connect, project, lambda: NOW, Silent())
     found = list(examine(patient))
     assert [check.name for check in found] == list(NAMES)
     return {check.name: check for check in found}

@@ -94,6 +94,14 @@ def test_a_token_service_on_this_machine_may_do_without_tls() -> None:
     )
 
 
+def test_a_registry_without_tls_may_have_its_token_service_beside_it_and_nowhere_else() -> None:
+    realm = "http://10.0.0.5:5000/auth"
+    assert token_request(bearer(realm), None, "a", "10.0.0.5:5000", plain=True).url.startswith(realm)
+    for registry, plain in (("10.0.0.5:5000", False), ("10.0.0.5", True), ("10.0.0.6:5000", True)):
+        with pytest.raises(ImageError, match="not a safe place"):
+            token_request(bearer(realm), None, "a", registry, plain=plain)
+
+
 def test_tokens() -> None:
     assert read_token(b'{"token": "a.b-c"}', "r") == "a.b-c"
     assert read_token(b'{"access_token": "x", "expires_in": 60}', "r") == "x"
