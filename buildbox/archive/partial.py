@@ -22,6 +22,8 @@ class Partial:
         self.path = archive.path / "partial" / blob.digest.hex
         self.size = os.fstat(file).st_size  # bytes that are here
         self._here = True  # whether `path` is still this file
+        self._hash = hashlib.sha256()
+        self._hashed = 0  # bytes that went into it: all that came since the file was empty, or none
         if self.size > blob.size:
             self.restart()
 
@@ -34,13 +36,17 @@ class Partial:
         except files.ArchiveFull:
             self.discard()
             raise
+        if self._hashed == self.size:
+            self._hash.update(data)
+            self._hashed += len(data)
         self.size += len(data)
 
     def restart(self) -> None:
         """Forgets what is here."""
         with files.explained(self.path):
             os.ftruncate(self._file, 0)
-        self.size = 0
+        self._hash = hashlib.sha256()
+        self.size = self._hashed = 0
 
     def discard(self) -> None:
         """Removes what is here; nothing if it is gone: the name may be another download's by now."""
@@ -51,18 +57,23 @@ class Partial:
 
     def finish(self) -> bool:
         """Moves the file into the archive as the blob; False where its bytes aren't the blob's."""
-        hasher = hashlib.sha256()
         with files.explained(self.path):
-            os.lseek(self._file, 0, os.SEEK_SET)
-            while chunk := os.read(self._file, CHUNK):
-                hasher.update(chunk)
-            if hasher.hexdigest() != self._blob.digest.hex:
+            if self._hashed != self.size:  # a part is from an earlier process: the file says what it is
+                self._hash, self._hashed = self._read_hash(), self.size
+            if self._hash.hexdigest() != self._blob.digest.hex:
                 return False
             os.fsync(self._file)
             self.path.replace(self._archive.blob_path(self._blob.digest))
             self._here = False
             files.sync_folder(self._archive.blobs)
         return True
+
+    def _read_hash(self) -> hashlib._Hash:
+        hasher = hashlib.sha256()
+        os.lseek(self._file, 0, os.SEEK_SET)
+        while chunk := os.read(self._file, CHUNK):
+            hasher.update(chunk)
+        return hasher
 
 
 @contextmanager
