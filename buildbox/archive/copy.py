@@ -18,7 +18,7 @@ def copy_image(image: ArchivedImage, source: Archive, target: Archive) -> None:
     It isn't named there yet: see Archive.keep. Raises BlobMissing, BlobDamaged, ArchiveError.
     """
     for digest in _blobs(image):
-        if not target.is_sound(digest):
+        if not (target.claim(digest) and target.is_sound(digest)):
             with target.ingest(digest, source.size(digest)) as writer:
                 for chunk in source.stream(digest):
                     writer.write(chunk)

@@ -51,7 +51,7 @@ class _Job:
     stop: threading.Event
 
     def has(self, digest: Digest) -> bool:
-        return self.archive.is_sound(digest) if self.check else self.archive.has(digest)
+        return self.archive.claim(digest) and (not self.check or self.archive.is_sound(digest))
 
 
 def fetch(

@@ -4,7 +4,9 @@ and a kill or power cut at any moment.
     oci-layout, index.json, blobs/sha256/*   as the specification says
     ingest/*                                 blobs being written, each locked by its writer
     partial/HEX                              downloads that can be resumed
-    lock                                     held while index.json is changed
+    lock                                     held while index.json is changed, and while a blob is removed
+
+A blob's mtime says since when it is there, its ctime when somebody last counted on it: see Archive.claim.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +48,8 @@ class BlobDamaged(ArchiveError):
     def __init__(self, digest: Digest, path: Path, how: str) -> None:
         super().__init__(
             f"the archive is damaged: blob {digest} {how}",
-            f"Run the command again without --offline to fetch it anew, or mend all that is damaged: {REPAIR}\n"
-            f"It is {path}",
+            f"It is {path}\nRun the command again without --offline to fetch it anew, or mend all that is "
+            f"damaged: {REPAIR}",
         )
         self.digest, self.how = digest, how
 
@@ -130,6 +132,16 @@ class Archive:
         """Whether a blob of this name is there; its bytes aren't looked at."""
         return self.blob_path(digest).is_file()
 
+    def claim(self, digest: Digest) -> bool:
+        """Whether a blob of this name is there; if so `gc` leaves it there for a day, as if it came just now.
+
+        To be asked by whoever is about to name something that is made of it. Raises ArchiveError.
+        """
+        if not self.has(digest):
+            return False
+        with files.locked(self.path / "lock"):
+            return self._touch(digest)
+
     def size(self, digest: Digest) -> int:
         """Bytes of the blob on disk. Raises BlobMissing."""
         try:
@@ -184,7 +196,7 @@ class Archive:
         """Keeps a small blob. Raises ArchiveError."""
         digest = Digest.of(data)
         try:
-            if self.read(digest, len(data)) == data:
+            if self.read(digest, len(data)) == data and self.claim(digest):
                 return digest
         except ArchiveError:
             pass  # missing, or damaged and now replaced
@@ -205,15 +217,11 @@ class Archive:
 
     def refs(self) -> tuple[tuple[str, Descriptor], ...]:
         """Name and descriptor of everything kept by name, oldest first. Raises ArchiveError."""
-        found = []
-        for entry in self._index()["manifests"]:
-            name = (entry.get("annotations") or {}).get(REF_NAME)
-            if name:
-                try:
-                    found.append((str(name), Descriptor.from_json(entry)))
-                except ValueError as error:
-                    raise self._bad_index(f"entry {name}: {error}") from error
-        return tuple(found)
+        return tuple((name, found) for name, found in self._entries(unnamed=False))
+
+    def entries(self) -> tuple[tuple[str, Descriptor], ...]:
+        """The same, and under the name "" what other tools put there without one. Raises ArchiveError."""
+        return tuple(self._entries(unnamed=True))
 
     def keep(self, descriptor: Descriptor, name: str) -> None:
         """Names a blob that is in the archive, as the newest entry; a name is there once.
@@ -228,8 +236,50 @@ class Archive:
             index = self._index()
             others = [e for e in index["manifests"] if (e.get("annotations") or {}).get(REF_NAME) != name]
             changed = {**index, "manifests": [*others, entry]}
+            self._touch(descriptor.digest)  # gc may be about to drop the name
             if changed != index:
                 files.put(canonical(changed), self.path / "index.json", self.path / "ingest")
+
+    def drop(
+        self, names: Collection[str], spare: Callable[[Descriptor], bool] = lambda descriptor: False
+    ) -> frozenset[str]:
+        """Forgets `names`, unless `spare` says so of what they mean now; gives those that are forgotten.
+
+        The blobs stay, for `gc` to remove. Nobody names anything meanwhile. Raises ArchiveError.
+        """
+        with files.locked(self.path / "lock"):
+            dropped = {name for name, found in self.refs() if name in names and not spare(found)}
+            if dropped:
+                index = self._index()
+                left = [
+                    e for e in index["manifests"] if (e.get("annotations") or {}).get(REF_NAME) not in dropped
+                ]
+                changed = canonical({**index, "manifests": left})
+                files.put(changed, self.path / "index.json", self.path / "ingest")
+        return frozenset(dropped)
+
+    def _entries(self, unnamed: bool) -> Iterator[tuple[str, Descriptor]]:
+        for entry in self._index()["manifests"]:
+            name = str((entry.get("annotations") or {}).get(REF_NAME) or "")
+            if name or unnamed:
+                try:
+                    yield name, Descriptor.from_json(entry)
+                except ValueError as error:
+                    raise self._bad_index(f"entry {name}: {error}") from error
+
+    def _touch(self, digest: Digest) -> bool:
+        """Sets the ctime of a blob to now and nothing else; False where there is no such blob."""
+        path = self.blob_path(digest)
+        try:
+            seen = path.stat()
+            os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+        except FileNotFoundError:
+            return False
+        except PermissionError:
+            pass  # another user's, in a shared archive
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        return True
 
     def _index(self) -> dict[str, Any]:
         path = self.path / "index.json"

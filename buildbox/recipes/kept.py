@@ -68,7 +68,7 @@ def copy_out(package: Package | Wheel, among: Collection[Digest], archive: Archi
 
     A damaged copy counts as none and is replaced later.
     """
-    if package.digest not in among or not archive.has(package.digest):
+    if package.digest not in among or not archive.claim(package.digest):
         return False
     try:
         with open(folder / package.file, "wb") as file:
