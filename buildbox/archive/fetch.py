@@ -16,17 +16,21 @@ from buildbox.archive.images import (
     choose,
     find_image,
     full_name,
+    is_attestation,
     read_config,
     read_manifest,
 )
 from buildbox.archive.layout import Archive
 from buildbox.archive.partial import Partial, open_partial
+from buildbox.archive.places import REMOTE, Place
+from buildbox.archive.remote import read_kept_index
 from buildbox.digest import Digest
 from buildbox.errors import ArchiveError, ImageError
-from buildbox.oci import MAX_MANIFEST, Descriptor, Index, Platform
-from buildbox.progress import Meter, Progress
+from buildbox.oci import MAX_MANIFEST, Descriptor, Index, Manifest, Platform, parse_manifest
+from buildbox.progress import Meter, Progress, Silent
 from buildbox.reference import ImageRef
 from buildbox.registry.client import Dropped, OtherBytes, Registry, other_bytes
+from buildbox.registry.refusal import Absent
 from buildbox.units import show_size
 
 _WORKERS = 3  # layers at a time
@@ -54,6 +58,15 @@ class _Job:
         return self.archive.claim(digest) and (not self.check or self.archive.is_sound(digest))
 
 
+@dataclass(frozen=True)
+class Top:
+    """What a pin names, in the very bytes that hash to it."""
+
+    descriptor: Descriptor
+    data: bytes
+    document: Manifest | Index
+
+
 def fetch(
     archive: Archive,
     registry: Registry,
@@ -62,43 +75,104 @@ def fetch(
     progress: Progress,
     *,
     check: bool = False,
+    place: Place | None = None,
 ) -> ArchivedImage:
     """Brings the image of a pinned `ref` for `platform` into the archive and names it there.
 
-    What is there already isn't fetched again; with `check` only if it still hashes right. Raises ImageError,
-    OtherBytes (nothing of those is kept), ArchiveError.
+    It comes from `place`, a repository of `registry`; None: from the one that `ref` names. What is there
+    already isn't fetched again; with `check` only if it still hashes right. Raises ImageError, OtherBytes
+    (nothing of those is kept), ArchiveError.
     """
     if ref.digest is None:
         raise ImageError(f"the image {ref} is not pinned", "Pin it: buildbox pin")
-    job = _Job(archive, registry, ref.repository, progress, check, threading.Event())
-    tops = [_document(job, ref.digest)]
-    manifest = read_manifest(tops[0], ref.digest)
-    digest = ref.digest
-    if isinstance(manifest, Index):
-        top = Descriptor(manifest.media_type, digest, len(tops[0]))
-        digest = choose(manifest, platform, digest).digest
-        tops.append(_document(job, digest))
-        manifest = read_manifest(tops[1], digest)
-    else:
-        top = Descriptor(manifest.media_type, digest, len(tops[0]))
-    if isinstance(manifest, Index):
-        raise ImageError(f"{digest} in the index {ref.digest} is an index again, which no engine can run")
-    if manifest.config.size > MAX_CONFIG:
-        raise ImageError(
-            f"the configuration of {ref} has {manifest.config.size} bytes, far more than any real one"
-        )
-    if not job.has(manifest.config.digest):
-        _fetch_blob(job, manifest.config, ())  # a few kilobytes: no meter
-    document = read_config(archive.read(manifest.config, MAX_CONFIG), manifest.config.digest)
-    check_platform(document.platform, platform, digest)
-    _fetch_blobs(job, manifest.layers, ref.tagged)
-    for data in reversed(tops):
-        archive.add_bytes(data)
-    archive.keep(top, full_name(ref, ref.digest))
+    place = place or Place("registry", ref.registry, ref.repository)
+    top = fetch_top(archive, registry, place, ref.digest, check=check)
+    entry = top.descriptor
+    if isinstance(top.document, Index):
+        entry = choose(top.document, platform, ref.digest)
+    fetch_entry(archive, registry, place, ref, top, entry, progress, platform=platform, check=check)
     image = find_image(archive, ref.digest, platform)
     if image is None:
         raise ArchiveError(f"{ref} vanished from the archive while it was fetched", "Run the command again.")
     return image
+
+
+def fetch_top(archive: Archive, registry: Registry, place: Place, pin: Digest, *, check: bool = False) -> Top:
+    """What `pin` names, from the archive or else from `place`; it isn't kept yet. Raises as `fetch` does."""
+    job = _Job(archive, registry, place.repository, Silent(), check, threading.Event())
+    try:
+        data = _document(job, pin)
+    except Absent:
+        kept = read_kept_index(registry, place.repository, pin) if place.kind == REMOTE else None
+        if kept is None:
+            raise
+        data = kept
+    document = read_manifest(data, pin)
+    return Top(Descriptor(document.media_type, pin, len(data)), data, document)
+
+
+def fetch_entry(
+    archive: Archive,
+    registry: Registry,
+    place: Place,
+    ref: ImageRef,
+    top: Top,
+    entry: Descriptor,
+    progress: Progress,
+    *,
+    platform: Platform | None = None,
+    check: bool = False,
+) -> int:
+    """Brings `entry`, one of those that `top` lists or `top` itself, into the archive, and names `top` there.
+
+    `ref` is what pins it; with `platform` the image must be for that one. Gives the bytes of the blobs that
+    weren't there. Raises as `fetch` does.
+    """
+    job = _Job(archive, registry, place.repository, progress, check, threading.Event())
+    itself = entry.digest == top.descriptor.digest
+    data = top.data if itself else _document(job, entry.digest)
+    manifest = _read(data, entry, top)
+    count = 0
+    if not job.has(manifest.config.digest):
+        _fetch_blob(job, manifest.config, ())  # a few kilobytes: no meter
+        count = manifest.config.size
+    if not is_attestation(entry):
+        document = read_config(archive.read(manifest.config, MAX_CONFIG), manifest.config.digest)
+        if platform:
+            check_platform(document.platform, platform, entry.digest)
+    count += _fetch_blobs(job, manifest.layers, ref.tagged)
+    for each in (data,) if itself else (data, top.data):
+        archive.add_bytes(each)
+    archive.keep(top.descriptor, full_name(ref, top.descriptor.digest))
+    return count
+
+
+def _read(data: bytes, entry: Descriptor, top: Top) -> Manifest:
+    if is_attestation(entry):
+        try:
+            manifest = parse_manifest(data, entry.media_type)
+        except ValueError as error:
+            raise ImageError(f"the attestation {entry.digest} can't be read: {error}") from None
+    else:
+        manifest = read_manifest(data, entry.digest)
+    if isinstance(manifest, Index):
+        raise ImageError(
+            f"{entry.digest} in the index {top.descriptor.digest} is an index again, which no engine can run"
+        )
+    if manifest.config.size > MAX_CONFIG:
+        raise ImageError(
+            f"the configuration of {entry.digest} has {manifest.config.size} bytes, far more than any real one"
+        )
+    return manifest
+
+
+def fetch_blob(
+    archive: Archive, registry: Registry, repository: str, blob: Descriptor, progress: Progress
+) -> None:
+    """Brings one blob that isn't a manifest into the archive, which lacks it. Raises as `fetch` does."""
+    job = _Job(archive, registry, repository, progress, False, threading.Event())
+    with progress.meter(f"fetching {blob.digest.short}", blob.size) as meter:
+        _fetch_blob(job, blob, (meter,))
 
 
 def _document(job: _Job, digest: Digest) -> bytes:
@@ -108,16 +182,17 @@ def _document(job: _Job, digest: Digest) -> bytes:
     return job.registry.manifest(job.repository, digest).data
 
 
-def _fetch_blobs(job: _Job, blobs: Sequence[Descriptor], label: str) -> None:
-    """Fetches what is missing of `blobs`, several at a time. Raises the first failure."""
+def _fetch_blobs(job: _Job, blobs: Sequence[Descriptor], label: str) -> int:
+    """Fetches what is missing of `blobs`, several at a time; gives its bytes. Raises the first failure."""
     wanted = list({blob.digest: blob for blob in blobs if not job.has(blob.digest)}.values())
     if not wanted:
-        return
+        return 0
     size = sum(blob.size for blob in wanted)
     layers = f"{len(wanted)} layer{'' if len(wanted) == 1 else 's'}"
     job.progress.note(f"fetching {label}: {layers}, {show_size(size)}")
     with job.progress.meter(f"fetching {label}", size) as total:
         _in_threads(job, wanted, total)
+    return size
 
 
 def _in_threads(job: _Job, wanted: Sequence[Descriptor], total: Meter) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 
 import typer
 
-VERBS: tuple[Callable[..., Any], ...] = ()
+from buildbox.cli.archive.check import check
+
+VERBS: tuple[Callable[..., Any], ...] = (check,)
 
 
 def add_to(app: typer.Typer) -> None:
