@@ -8,7 +8,7 @@ import pytest
 
 from buildbox import images
 from buildbox.archive.layout import Archive, BlobDamaged
-from buildbox.errors import Exit, ImageError
+from buildbox.errors import ArchiveError, Exit, ImageError
 from buildbox.oci import Platform
 from buildbox.progress import Progress, Silent
 from buildbox.reference import ImageRef
@@ -172,3 +172,15 @@ def test_a_tag_in_the_engine_is_never_trusted(archive: Archive) -> None:
             assert obtain(archive, engine, pin(made), registry_for=no_registry) != evil_id
         finally:
             engine._api.remove_image("registry.invalid/tools/x:1")
+
+
+def test_the_list_of_names_is_not_read_on_the_way_to_an_image(archive: Archive) -> None:
+    """It grows with the archive: a run is as fast beside a thousand images as beside one."""
+    made = image_of_its_own("names")
+    made.put_into(archive, "registry.invalid/tools/x:1")
+    (archive.path / "index.json").write_text("unreadable")
+    with pytest.raises(ArchiveError):
+        archive.refs()
+    with watched_engine(made) as engine:
+        assert images.find(Archive.open(archive.path), pin(made), AMD64)
+        obtain(Archive.open(archive.path), engine, pin(made), offline=True, registry_for=no_registry)
