@@ -3,7 +3,7 @@ stops half-way leaves every tag as it was."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from buildbox.archive.layout import Archive, BlobDamaged
@@ -12,35 +12,57 @@ from buildbox.errors import ImageError
 from buildbox.oci import MAX_MANIFEST, Descriptor, Index, parse_manifest
 from buildbox.progress import Progress
 from buildbox.registry.client import Registry
-from buildbox.registry.push import has_blob, has_manifest, push_blob, push_manifest, push_tag
+from buildbox.registry.push import (
+    has_blob,
+    has_manifest,
+    push_blob,
+    push_manifest,
+    push_tag,
+)
 
 _DEPTH = 4  # indexes in indexes; real ones have one in none
+Mount = Callable[
+    [Descriptor, str], bool
+]  # has the registry take a blob into a repository from another one; False: it is to be sent
 
 
 @dataclass(frozen=True)
 class Pushed:
-    """Bytes that went over the wire, and bytes that the registry had already."""
+    """Bytes that went over the wire, that the repository had already, that the registry had in another."""
 
     sent: int
     present: int
+    mounted: int = 0
 
     def __add__(self, other: Pushed) -> Pushed:
-        return Pushed(self.sent + other.sent, self.present + other.present)
+        return Pushed(self.sent + other.sent, self.present + other.present, self.mounted + other.mounted)
+
+
+def never(blob: Descriptor, repository: str) -> bool:
+    """Mounts nothing."""
+    return False
 
 
 def push_content(
-    archive: Archive, registry: Registry, repository: str, top: Descriptor, progress: Progress
+    archive: Archive,
+    registry: Registry,
+    repository: str,
+    top: Descriptor,
+    progress: Progress,
+    mount: Mount = never,
 ) -> Pushed:
     """Brings to `repository` all that the manifest or index `top`, of an image or an artifact, points at.
 
-    `top` itself is left to `push_top`. What is in the registry isn't sent again. One blob after the other:
-    Ctrl-C stops it at once. Raises ImageError, OtherBytes; BlobMissing, BlobDamaged (of a damaged blob the
-    registry never gets the last bytes).
+    `top` itself is left to `push_top`. What is in the registry isn't sent again, nor what it
+    takes over by `mount`. One blob after the other: Ctrl-C stops it at once. Raises ImageError, OtherBytes;
+    BlobMissing, BlobDamaged (of a damaged blob the registry never gets the last bytes).
     """
     manifests, blobs = contents(archive, top)
-    wanted = [blob for blob in blobs if not has_blob(registry, repository, blob)]
+    absent = [blob for blob in blobs if not has_blob(registry, repository, blob)]
+    wanted = [blob for blob in absent if not mount(blob, repository)]
     size = sum(blob.size for blob in wanted)
-    pushed = Pushed(size, sum(blob.size for blob in blobs) - size)
+    missing = sum(blob.size for blob in absent)
+    pushed = Pushed(size, sum(blob.size for blob in blobs) - missing, missing - size)
     if wanted:
         with progress.meter(f"pushing to {registry.host}/{repository}", size) as meter:
             for blob in wanted:

@@ -65,12 +65,13 @@ def token_request(
     registry: str,
     push: bool = False,
     *,
+    source: str = "",
     plain: bool = False,
 ) -> TokenRequest:
     """What to ask the token service of a bearer challenge, for pulls or for pushes as well.
 
-    `plain`: the registry may be asked without TLS, so one on the same host and port, too. Raises ImageError
-    for an unsafe one.
+    `source`: another repository that is to be read, for a mount. `plain`: the registry may be asked without
+    TLS, so one on the same host and port, too. Raises ImageError for an unsafe one.
     """
     realm = challenge.parameters.get("realm", "")
     parts = urlsplit(realm)
@@ -82,7 +83,7 @@ def token_request(
         )
     asked = {
         "service": challenge.parameters.get("service", ""),
-        "scope": scope(challenge.parameters.get("scope", ""), repository, push),
+        "scope": scope(challenge.parameters.get("scope", ""), repository, push, source),
     }
     if login and login.identity_token:
         form = {
@@ -94,15 +95,20 @@ def token_request(
         return TokenRequest(realm, {"Content-Type": "application/x-www-form-urlencoded"}, urlencode(form))
     if login:
         asked["account"] = login.user
-    query = urlencode({name: value for name, value in asked.items() if value})
+    scopes = asked.pop("scope").split()  # one parameter for each ("Requesting a Token")
+    pairs = [*asked.items(), *(("scope", word) for word in scopes)]
+    query = urlencode([(name, value) for name, value in pairs if value])
     url = parts._replace(query=f"{parts.query}&{query}" if parts.query else query, fragment="").geturl()
     return TokenRequest(url, {"Authorization": basic(login)} if login else {}, None)
 
 
-def scope(asked: str, repository: str, push: bool) -> str:
+def scope(asked: str, repository: str, push: bool, source: str = "") -> str:
     """What a token is to be good for ("Token Scope Documentation"): what the registry asked for; to push,
-    also that. So one token does for the whole of a push, which begins with reading.
+    also that. So one token does for the whole of a push, which begins with reading. To mount from the
+    repository `source`, also to read there.
     """
+    if source and not any(word.startswith(f"repository:{source}:") for word in asked.split()):
+        asked = f"{asked} repository:{source}:pull".strip()
     if not push:
         return asked or f"repository:{repository}:pull"
     head = f"repository:{repository}:"

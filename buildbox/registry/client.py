@@ -74,7 +74,8 @@ class Registry:
         )
         self._lock = threading.Lock()
         self._base = ""  # found on the first request
-        self._authorization: dict[tuple[str, bool], str] = {}  # by repository, and whether to push
+        # by repository, whether to push, and what to mount from
+        self._authorization: dict[tuple[str, bool, str], str] = {}
 
     def close(self) -> None:
         """Lets go of the connections."""
@@ -102,6 +103,25 @@ class Registry:
                 "Check the name: something else than a registry may answer there.",
             ) from None
         return Fetched(data, found.media_type, digest)
+
+    def has(self, repository: str, reference: Digest | str) -> bool:
+        """Whether a manifest or index of this digest or tag is there ("Checking if content exists in the
+        registry"); its bytes aren't looked at."""
+        kind = "image" if isinstance(reference, Digest) else "tag"
+        what = f"{kind} {reference} in {repository}"
+        path = f"{repository}/manifests/{reference}"
+
+        def ask() -> bool:
+            response = self.ask(path, repository, {"Accept": ACCEPT}, what, method="HEAD", push=False)
+            if response.status_code == 405:  # it answers to GET only
+                response.close()
+                response = self.ask(path, repository, {"Accept": ACCEPT}, what)
+            if response.status_code >= 400 and response.status_code not in (404, 410):
+                raise self.web.refuse(response, what)
+            response.close()
+            return response.status_code < 400
+
+        return self.web.retrying(ask)
 
     def resolve(self, repository: str, tag: str) -> Digest:
         """What `tag` means now: an index's digest where it has several platforms, else a manifest's."""
@@ -156,10 +176,13 @@ class Registry:
         *,
         method: str = "GET",
         body: bytes | Body | None = None,
+        push: bool | None = None,
+        source: str = "",
     ) -> requests.Response:
         """The answer, whatever its status, to us as who we are there. To be called inside `web.retrying`.
 
-        `path` follows /v2/, or is a whole URL that the registry gave. Any `method` but GET is part of a push.
+        `path` follows /v2/, or is a whole URL that the registry gave. Any `method` but GET is part of a push,
+        unless `push` says otherwise. `source` is a repository that is read, too.
         Raises ImageError where the registry's way to ask who we are leads nowhere.
         """
         from buildbox.registry import http
@@ -167,7 +190,7 @@ class Registry:
         base = self._find_base()
         url = path if "://" in path else f"{base}/v2/{path}"
         ours = http.origin(url) == http.origin(base)  # else who we are is none of its business
-        key = (repository, method != "GET")
+        key = (repository, method != "GET" if push is None else push, source)
         known = self._authorization.get(key) if ours else None
         sent = {**headers, "Authorization": known} if known else headers
         response = self.web.send(url, sent, method=method, body=body)
@@ -176,7 +199,7 @@ class Registry:
         challenges = auth.parse_challenges(response.headers.get("WWW-Authenticate", ""))
         with self._lock:
             if self._authorization.get(key) == known:  # else another thread has a new one
-                answer = self._authorize(challenges, repository, what, push=method != "GET")
+                answer = self._authorize(challenges, what, *key)
                 if answer is None:
                     return response
                 self._authorization[key] = answer
@@ -192,14 +215,14 @@ class Registry:
         return response
 
     def _authorize(
-        self, challenges: tuple[auth.Challenge, ...], repository: str, what: str, push: bool
+        self, challenges: tuple[auth.Challenge, ...], what: str, repository: str, push: bool, source: str
     ) -> str | None:
         """The `Authorization` that answers one of the challenges; None where we have no answer."""
         login = self._logins(self.host)
         for challenge in challenges:
             if challenge.scheme == "bearer":
                 request = auth.token_request(
-                    challenge, login, repository, self.host, push, plain=self.web.plain
+                    challenge, login, repository, self.host, push, source=source, plain=self.web.plain
                 )
                 response = self.web.send(request.url, request.headers, request.form)
                 if response.status_code >= 300:

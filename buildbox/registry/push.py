@@ -13,7 +13,7 @@ from buildbox.digest import Digest
 from buildbox.errors import ImageError
 from buildbox.oci import Descriptor
 from buildbox.registry.client import OtherBytes, Registry
-from buildbox.registry.refusal import explain_push
+from buildbox.registry.refusal import Transient, explain_push
 
 if TYPE_CHECKING:
     import requests
@@ -27,10 +27,12 @@ class TagTaken(ImageError):
     """A tag that must not move means something else already."""
 
 
-def has_blob(registry: Registry, repository: str, blob: Descriptor) -> bool:
-    """Whether the registry has the blob, of the right size as far as it tells. Raises ImageError."""
+def has_blob(registry: Registry, repository: str, blob: Descriptor, *, push: bool = True) -> bool:
+    """Whether the registry has the blob, of the right size as far as it tells; asked as part of a push, or
+    as someone who may only read there. Raises ImageError.
+    """
     what = f"blob {blob.digest} in {repository}"
-    response = _head(registry, f"{repository}/blobs/{blob.digest}", repository, what)
+    response = _head(registry, f"{repository}/blobs/{blob.digest}", repository, what, push)
     size = response.headers.get("Content-Length", "") if response else ""
     redirected = response is not None and response.status_code >= 300
     return response is not None and (redirected or not size.isdigit() or int(size) == blob.size)
@@ -46,6 +48,30 @@ def tag_digest(registry: Registry, repository: str, tag: str) -> Digest | None:
     """What `tag` means now, by its bytes; None where it isn't there. Raises ImageError."""
     there = _head(registry, f"{repository}/manifests/{tag}", repository, f"tag {tag} in {repository}")
     return registry.resolve(repository, tag) if there is not None else None
+
+
+def mount_blob(registry: Registry, repository: str, blob: Descriptor, source: str) -> bool:
+    """Has the registry take a blob over from its repository `source` ("Mounting a blob from another
+    repository"), and looks whether it did.
+
+    False where it doesn't, for whatever reason: the blob can still be sent, and what hinders that, too, is
+    then said. Raises nothing.
+    """
+    what = f"blob {blob.digest} in {repository}"
+    query = urlencode({"mount": str(blob.digest), "from": source})
+    path = f"{repository}/blobs/uploads/?{query}"
+
+    def ask() -> bool:
+        response = registry.ask(path, repository, {}, what, method="POST", body=b"", source=source)
+        response.close()
+        if response.status_code == 202:  # it begins an upload instead, which nobody will go on with
+            _cancel(registry, repository, response, what)
+        return response.status_code == 201
+
+    try:
+        return registry.web.retrying(ask) and has_blob(registry, repository, blob)
+    except ImageError:
+        return False
 
 
 def push_blob(
@@ -156,12 +182,25 @@ def upload_url(asked: str, location: str, digest: Digest) -> str:
     return parts._replace(query=f"{parts.query}&{query}" if parts.query else query, fragment="").geturl()
 
 
-def _head(registry: Registry, path: str, repository: str, what: str) -> requests.Response | None:
+def _cancel(registry: Registry, repository: str, opened: requests.Response, what: str) -> None:
+    """Gives up an upload (distribution project, "Canceling an Upload"). The registry forgets it some day even
+    where that fails."""
+    url = urljoin(opened.url, opened.headers.get("Location", ""))
+    try:
+        registry.web.check_safe(url)
+        registry.ask(url, repository, {}, what, method="DELETE").close()
+    except (ImageError, Transient):
+        pass
+
+
+def _head(
+    registry: Registry, path: str, repository: str, what: str, push: bool = True
+) -> requests.Response | None:
     """The answer for what is there, or elsewhere; None for what isn't."""
     from buildbox.registry.client import ACCEPT
 
     def ask() -> requests.Response | None:
-        response = registry.ask(path, repository, {"Accept": ACCEPT}, what, method="HEAD")
+        response = registry.ask(path, repository, {"Accept": ACCEPT}, what, method="HEAD", push=push)
         if response.status_code in (404, 405):  # 405: it can't tell
             response.close()
             return None

@@ -38,6 +38,9 @@ class Call(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self.registry.handle(self)
 
+    def do_DELETE(self) -> None:
+        self.registry.handle(self)
+
     def do_PUT(self) -> None:
         self.registry.handle(self)
 

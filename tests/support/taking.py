@@ -37,6 +37,8 @@ class TakingRegistry(FaultyRegistry):
             return call.reply(200)
         if call.command == "POST" and path.endswith("/blobs/uploads/"):
             return call.reply(202, Location=f"{path}a-b?_state=x%3D%3D&more=")
+        if call.command == "DELETE":
+            return call.reply(204)
         if call.command == "PUT":
             return self.take(call, path, name, self.asked[-1].body)
         if "/manifests/" in path:

@@ -147,3 +147,14 @@ def test_a_token_for_a_push() -> None:
     challenge = bearer("https://a.example/token", scope="repository:a/b:pull")
     request = token_request(challenge, None, "a/b", "r.example", push=True)
     assert parse_qs(urlsplit(request.url).query)["scope"] == ["repository:a/b:pull,push"]
+
+
+def test_a_mount_needs_to_read_the_other_repository() -> None:
+    challenge = bearer("https://a.example/token", scope="repository:a/b:pull,push")
+    request = token_request(challenge, None, "a/b", "r.example", push=True, source="c/d")
+    scopes = parse_qs(urlsplit(request.url).query)["scope"]
+    assert scopes == ["repository:c/d:pull", "repository:a/b:pull,push"]
+    both = bearer("https://a.example/token", scope="repository:a/b:pull,push repository:c/d:pull")
+    request = token_request(both, Login(identity_token="t"), "a/b", "r.example", push=True, source="c/d")
+    assert request.form is not None
+    assert parse_qs(request.form)["scope"] == ["repository:c/d:pull repository:a/b:pull,push"]
