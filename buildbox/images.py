@@ -1,9 +1,10 @@
-"""Where an image comes from: the engine, the archive, the pin's registry (SPEC section 5), each by digest."""
+"""Where an image comes from (SPEC section 5), by digest everywhere: the engine, the archive, its remote and
+mirrors, the pin's own registry."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from buildbox.archive.images import ArchivedImage, find_image
 from buildbox.archive.layout import Archive, BlobDamaged, BlobMissing
@@ -13,6 +14,7 @@ from buildbox.oci import Platform
 from buildbox.reference import ImageRef
 
 if TYPE_CHECKING:
+    from buildbox.archive.places import Place
     from buildbox.engine.protocol import Engine
     from buildbox.progress import Progress
     from buildbox.registry.client import Registry
@@ -20,9 +22,27 @@ if TYPE_CHECKING:
 RegistryFor = Callable[
     [str], "Registry"
 ]  # a registry's host[:port], as ImageRef.registry says it -> its client
+PlacesFor = Callable[[ImageRef], "Sequence[Place]"]  # where an image can be had, best first
 RecipeFor = Callable[
     [ImageRef], "str | None"
 ]  # the recipe (`python/3.11`) that can rebuild an image, if one does
+
+T = TypeVar("T")
+
+
+class Nowhere(ImageError):
+    """No place gives an image. `absent`: all were asked and none has it, rather than being out of reach."""
+
+    def __init__(self, reason: str, hint: str, absent: bool) -> None:
+        super().__init__(reason, hint)
+        self.absent = absent
+
+
+def own_place(ref: ImageRef) -> Sequence[Place]:
+    """The registry that `ref` names, alone."""
+    from buildbox.archive.places import own_place
+
+    return own_place(ref)
 
 
 def require_pin(ref: ImageRef) -> Digest:
@@ -57,6 +77,7 @@ def obtain(
     registry_for: RegistryFor,
     recipe_for: RecipeFor,
     progress: Progress,
+    places_for: PlacesFor = own_place,
 ) -> tuple[ArchivedImage, str]:
     """The image and the id by which the engine has it now, loaded and fetched as far as need be.
 
@@ -81,19 +102,66 @@ def obtain(
     except (BlobDamaged, BlobMissing) as error:
         damage = error
         answers.append(("archive", error.reason))
-    if offline:
-        if damage:
-            raise damage
-        answers.append(("registry", f"{ref.registry} is not asked (--offline)"))
-        raise _nowhere(ref, answers, recipe_for)
+    if offline and damage:
+        raise damage
     if damage:
-        progress.note(f"{damage.reason}; fetching it again from {ref.registry}")
-    try:
-        image = _fetch(archive, ref, platform, registry_for, progress, check=damage is not None)
-    except ImageError as error:
-        answers.append(("registry", error.reason))
-        raise _nowhere(ref, answers, recipe_for, error.hint) from error
+        progress.note(f"{damage.reason}; fetching it again")
+
+    def take(registry: Registry, place: Place) -> ArchivedImage:
+        from buildbox.archive.fetch import fetch
+
+        return fetch(archive, registry, ref, platform, progress, check=damage is not None, place=place)
+
+    image = ask_places(
+        ref,
+        take,
+        offline=offline,
+        places_for=places_for,
+        registry_for=registry_for,
+        recipe_for=recipe_for,
+        progress=progress,
+        answers=answers,
+    )
     return image, _known(engine, image) or _load(archive, image, engine, progress)
+
+
+def ask_places(
+    ref: ImageRef,
+    take: Callable[[Registry, Place], T],
+    *,
+    offline: bool,
+    places_for: PlacesFor,
+    registry_for: RegistryFor,
+    recipe_for: RecipeFor,
+    progress: Progress,
+    answers: Sequence[tuple[str, str]] = (),
+) -> T:
+    """What `take` brings from the first place that gives it. `answers` are those of the places before.
+
+    Raises Nowhere with each place's answer; ArchiveError.
+    """
+    from buildbox.registry.refusal import Absent
+
+    found, hints, absent = list(answers), list[str](), not offline
+    places = places_for(ref)
+    for number, place in enumerate(places, 1):
+        if offline:
+            found.append((place.kind, f"{place.host} is not asked (--offline)"))
+            continue
+        try:
+            registry = registry_for(place.host)
+            try:
+                return take(registry, place)
+            finally:
+                registry.close()
+        except ImageError as error:
+            found.append((place.kind, error.reason))
+            hints += [error.hint] if error.hint and error.hint not in hints else []
+            absent = absent and isinstance(error, Absent)
+            if number < len(places):
+                tell = progress.detail if isinstance(error, Absent) else progress.note
+                tell(f"{error.reason}; asking {places[number].host}")
+    raise _nowhere(ref, found, recipe_for, hints, absent)
 
 
 def _known(engine: Engine, image: ArchivedImage) -> str | None:
@@ -107,31 +175,17 @@ def _load(archive: Archive, image: ArchivedImage, engine: Engine, progress: Prog
     return load(archive, image, engine, progress)
 
 
-def _fetch(
-    archive: Archive,
-    ref: ImageRef,
-    platform: Platform,
-    registry_for: RegistryFor,
-    progress: Progress,
-    check: bool,
-) -> ArchivedImage:
-    from buildbox.archive.fetch import fetch
-
-    registry = registry_for(ref.registry)
-    try:
-        return fetch(archive, registry, ref, platform, progress, check=check)
-    finally:
-        registry.close()
-
-
 def _nowhere(
-    ref: ImageRef, answers: Sequence[tuple[str, str]], recipe_for: RecipeFor, hint: str = ""
-) -> ImageError:
+    ref: ImageRef,
+    answers: Sequence[tuple[str, str]],
+    recipe_for: RecipeFor,
+    hints: Sequence[str],
+    absent: bool,
+) -> Nowhere:
     """The error that lists each place and its answer, and the recipe if there is one."""
     lines = [f"{place}: {answer}" for place, answer in answers]
-    if hint:
-        lines.append(hint)
+    lines += hints
     recipe = recipe_for(ref)
     if recipe:
         lines.append(f"It can be rebuilt from its recipe: buildbox images build {recipe}")
-    return ImageError(f"the image {ref} can't be had", "\n".join(lines))
+    return Nowhere(f"the image {ref} can't be had", "\n".join(lines), absent)

@@ -37,6 +37,7 @@ class Session:
     registry_for: images.RegistryFor
     recipe_for: Callable[[ImageRef], str | None]
     progress: Progress
+    places_for: images.PlacesFor = images.own_place
 
 
 def run_step(session: Session, step: Step, streams: Streams, *, say: Callable[[str], None]) -> Outcome:
@@ -128,6 +129,7 @@ def _with_image(session: Session, step: Step, attempt: Callable[[ArchivedImage, 
         registry_for=session.registry_for,
         recipe_for=session.recipe_for,
         progress=session.progress,
+        places_for=session.places_for,
     )
     return attempt(image, image_id)
 

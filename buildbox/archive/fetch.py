@@ -161,7 +161,8 @@ def _read(data: bytes, entry: Descriptor, top: Top) -> Manifest:
         )
     if manifest.config.size > MAX_CONFIG:
         raise ImageError(
-            f"the configuration of {entry.digest} has {manifest.config.size} bytes, far more than any real one"
+            f"the configuration of image {entry.digest} has {manifest.config.size} bytes, "
+            "far more than any real one"
         )
     return manifest
 

@@ -130,13 +130,7 @@ def choose(index: Index, platform: Platform, digest: Digest) -> Descriptor:
 
     Raises ImageError naming the platforms that there are.
     """
-    images = [
-        entry
-        for entry in index.manifests
-        if entry.media_type in MANIFESTS
-        and _ATTESTATION not in entry.annotations
-        and (entry.platform is None or entry.platform.os != "unknown")
-    ]
+    images = image_entries(index)
     ranked = [(_rank(entry.platform, platform), entry) for entry in images if entry.platform]
     best = max((rank for rank, _ in ranked if rank is not None), default=None)
     for rank, entry in ranked:
@@ -145,6 +139,22 @@ def choose(index: Index, platform: Platform, digest: Digest) -> Descriptor:
     if len(images) == 1 and images[0].platform is None:
         return images[0]  # its config will tell
     raise _not_for(platform, [str(entry.platform) for entry in images if entry.platform], digest)
+
+
+def image_entries(index: Index) -> tuple[Descriptor, ...]:
+    """The entries of `index` that are images, rather than notes on images or something else."""
+    return tuple(
+        entry
+        for entry in index.manifests
+        if entry.media_type in MANIFESTS
+        and not is_attestation(entry)
+        and (entry.platform is None or entry.platform.os != "unknown")
+    )
+
+
+def is_attestation(entry: Descriptor) -> bool:
+    """Whether an entry of an index is buildkit's notes on another one."""
+    return _ATTESTATION in entry.annotations
 
 
 def read_config(data: bytes, digest: Digest) -> ImageConfig:

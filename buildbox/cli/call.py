@@ -22,6 +22,7 @@ from buildbox.reference import ImageRef
 from buildbox.trust import Bounds
 
 if TYPE_CHECKING:
+    from buildbox.archive.places import Place
     from buildbox.engine.protocol import Engine
     from buildbox.registry.client import Registry
     from buildbox.run import Session
@@ -115,6 +116,12 @@ class Call:
         plain = host in self.user.archive.plain_http
         return Registry(host, DockerLogins(self.host.env), self.host.env, plain=plain)
 
+    def places(self, ref: ImageRef) -> Sequence[Place]:
+        """Where `ref` can be had beside the engine and the archive, best first. Raises ConfigError."""
+        from buildbox.archive.places import places_of
+
+        return places_of(ref, self.user.archive)
+
     def recipe_for(self, ref: ImageRef) -> str | None:
         """The recipe that is known to build exactly the image `ref`, if there is one."""
         from buildbox.recipes.catalogue import recipe_of
@@ -158,6 +165,7 @@ class Call:
                 registry_for=self.registry,
                 recipe_for=self.recipe_for,
                 progress=self.console,
+                places_for=self.places,
             )
 
     @contextmanager
@@ -202,6 +210,7 @@ class Call:
                 offline=self.offline,
                 registry_for=self.registry,
                 progress=self.console,
+                places_for=self.places,
             )
             yield Builder(engine, image, run, _is_rootless(address, engine))
 

@@ -38,6 +38,10 @@ class Transient(Exception):
         self.error, self.wait, self.retries = error, wait, retries
 
 
+class Absent(ImageError):
+    """The registry doesn't have it."""
+
+
 class TagFixed(ImageError):
     """The registry doesn't let a tag be overwritten."""
 
@@ -52,7 +56,7 @@ def explain(host: str, refusal: Refusal, what: str) -> Exception:
             "some registries say so of what they don't have.",
         )
     if status == 404:
-        return ImageError(f"{host} has no {what}{said}", "Check the name, the tag and the digest.")
+        return Absent(f"{host} has no {what}{said}", "Check the name, the tag and the digest.")
     if status == 429:
         error = ImageError(
             f"{host} says that there were too many requests ({status}{said})",

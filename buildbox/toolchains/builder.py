@@ -125,6 +125,7 @@ def obtain_builder(
     offline: bool,
     registry_for: images.RegistryFor,
     progress: Progress,
+    places_for: images.PlacesFor = images.own_place,
 ) -> str:
     """The engine's id of the builder image `pin` (None: the catalogue records none), loaded if need be.
 
@@ -144,6 +145,7 @@ def obtain_builder(
             registry_for=registry_for,
             recipe_for=lambda ref: None,  # it would have to be built with itself
             progress=progress,
+            places_for=places_for,
         )
     except ImageError as error:
         raise ImageError(

@@ -20,7 +20,7 @@ from buildbox.archive.layout import Archive
 from buildbox.digest import Digest
 from buildbox.engine.protocol import BuildFailed, Engine
 from buildbox.errors import ConfigError, ImageError
-from buildbox.images import RecipeFor, RegistryFor, obtain
+from buildbox.images import PlacesFor, RecipeFor, RegistryFor, obtain, own_place
 from buildbox.oci import DOCKER_LAYER_GZIP, OCI_LAYER_GZIP, Descriptor
 from buildbox.recipes.context import IGNORE, context_tar, read_ignore
 from buildbox.recipes.dockerfile import Base, Dockerfile, read_dockerfile, takes_from_elsewhere
@@ -47,6 +47,7 @@ class ByEngine:
     engine: Engine
     registry_for: RegistryFor
     recipe_for: RecipeFor
+    places_for: PlacesFor = own_place
 
 
 def build_dockerfile(folder: Path, shop: Workshop, by: ByEngine) -> Built:
@@ -117,6 +118,7 @@ def _obtain_bases(
             base.platform or platform,
             offline=shop.offline,
             registry_for=by.registry_for,
+            places_for=by.places_for,
             recipe_for=by.recipe_for,
             progress=shop.progress,
         )

@@ -30,5 +30,5 @@ def by_engine(call: Call) -> Iterator[tuple[Workshop, ByEngine]]:
         progress=call.console,
         offline=call.offline,
     )
-    yield shop, ByEngine(engine, call.registry, call.recipe_for)
+    yield shop, ByEngine(engine, call.registry, call.recipe_for, call.places)
     engine.close()
