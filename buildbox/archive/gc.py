@@ -1,0 +1,217 @@
+"""What `archive gc` does, while others save.
+
+First names go as planned, unless somebody has come to count on one since. Then blobs go that nothing refers
+to, each under the archive's lock. One stays that is named by then, or that was claimed (Archive.claim) within
+a day and after what it was part of had been kept: somebody is about to name it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildbox.archive import files
+from buildbox.archive.layout import REPAIR, Archive
+from buildbox.archive.plan import Drop, Limits, plan, size_of
+from buildbox.archive.stock import Kept, blob_names, take_stock
+from buildbox.archive.use import KnownProject, forget, known_projects, last_used
+from buildbox.digest import Digest
+from buildbox.errors import ArchiveError
+from buildbox.oci import Descriptor
+
+_GRACE = 86400.0  # seconds for which what nothing refers to is left alone
+_HEX = re.compile(r"[0-9a-f]{64}")  # a blob's name
+_BATCH = 50  # blobs that are removed before somebody else gets the lock
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What `collect` did, or would do."""
+
+    drops: tuple[Drop, ...]
+    blobs: int  # removed, of what is dropped and of what nothing referred to
+    freed: int  # bytes of them, and of the files below
+    files: int  # abandoned downloads and files aside
+    size: int  # bytes of all that is kept
+    gone: tuple[KnownProject, ...]  # projects that don't count any more
+
+
+def collect(
+    archive: Archive, data: Path, limits: Limits, now: float, *, dry_run: bool, also: Iterable[Digest] = ()
+) -> Collected:
+    """Drops what may go by `limits`, and removes blobs that nothing refers to and what dead writers left.
+
+    `data` is buildbox's folder with its notes on projects, `also` are images that are needed beside theirs.
+    A dry run changes nothing. Raises ArchiveError; before anything is done where something that stays is
+    damaged, for what it needs can't be told then.
+    """
+    work = _Work(archive, data, now, frozenset(also))
+    _check_names(archive)
+    projects = known_projects(data)
+    needed = work.needed(projects)
+    stock = take_stock(archive, needed)
+    used = {kept.top.digest: when for kept in stock if (when := last_used(data, kept.manifests))}
+    drops = plan(stock, used, needed, limits, now)
+    tops = {drop.kept.top.digest for drop in drops}
+    staying = [kept for kept in stock if kept.top.digest not in tops]
+    _check_damage(staying)
+    if dry_run:
+        unnamed = _loose(archive, _all_blobs(staying))
+        found = [_removable(archive, digest, _released(drops), now) for digest in unnamed]
+        sizes = [size for size in found if size is not None]
+        aside = [size for _, size in _abandoned(archive, now, remove=False)]
+    else:
+        drops = _drop(work, drops, used)
+        sizes = list(_sweep(work, _released(drops)))
+        aside = [size for _, size in _abandoned(archive, now, remove=True)]
+        staying = list(take_stock(archive, needed))
+        forget(data, _gone(projects), {digest for kept in staying for digest in kept.manifests})
+    freed = sum(sizes) + sum(aside)
+    return Collected(drops, len(sizes), freed, len(aside), size_of(staying), _gone(projects))
+
+
+def loose(archive: Archive, stock: Iterable[Kept]) -> int:
+    """Bytes of the blobs that are in nothing of `stock`. Raises ArchiveError."""
+    with files.explained(archive.blobs):
+        return sum(archive.size(digest) for digest in _loose(archive, _all_blobs(stock)))
+
+
+@dataclass(frozen=True)
+class _Work:
+    archive: Archive
+    data: Path
+    now: float
+    also: frozenset[Digest]
+
+    def needed(self, projects: Iterable[KnownProject]) -> frozenset[Digest]:
+        return self.also.union(*(project.digests for project in projects))
+
+
+def _drop(work: _Work, drops: Sequence[Drop], used: Mapping[Digest, float]) -> tuple[Drop, ...]:
+    """Forgets the names of `drops`; gives those that nobody has begun to count on meanwhile."""
+    planned = {drop.kept.top.digest: drop.kept for drop in drops}
+    needed = work.needed(known_projects(work.data)) if drops else frozenset()
+
+    def spare(found: Descriptor) -> bool:
+        kept = planned.get(found.digest)
+        return (
+            kept is None
+            or kept.changed != _changed(work.archive, found.digest)
+            or not kept.manifests.isdisjoint(needed)
+            or (last_used(work.data, kept.manifests) or 0) > used.get(found.digest, 0)
+        )
+
+    names = {name for kept in planned.values() for name in kept.names}
+    forgotten = work.archive.drop(names, spare) if names else frozenset()
+    return tuple(drop for drop in drops if forgotten.issuperset(drop.kept.names))
+
+
+def _sweep(work: _Work, released: Mapping[Digest, int]) -> Iterator[int]:
+    """Removes blobs that nothing refers to; gives the bytes of each."""
+    archive = work.archive
+    seen, live = None, _all_blobs(take_stock(archive, work.needed(known_projects(work.data))))
+    todo = sorted(_loose(archive, live))
+    for start in range(0, len(todo), _BATCH):
+        with files.locked(archive.path / "lock"), files.explained(archive.blobs):
+            if seen != (seen := _state_of_names(archive)):  # something was named meanwhile
+                stock = take_stock(archive, work.needed(known_projects(work.data)))
+                _check_damage(stock)
+                live = _all_blobs(stock)
+            for digest in todo[start : start + _BATCH]:
+                size = _removable(archive, digest, released, work.now)
+                if digest not in live and size is not None:
+                    archive.blob_path(digest).unlink()
+                    yield size
+
+
+def _released(drops: Iterable[Drop]) -> dict[Digest, int]:
+    """The blobs of `drops`, and up to which ctime (nanoseconds) nobody has counted on them for anything else.
+
+    A saver claims blobs first and names what they are part of last.
+    """
+    found: dict[Digest, int] = {}
+    for drop in drops:
+        for digest in drop.kept.blobs:
+            found[digest] = max(found.get(digest, 0), drop.kept.changed)
+    return found
+
+
+def _removable(archive: Archive, digest: Digest, released: Mapping[Digest, int], now: float) -> int | None:
+    """Bytes of a blob that nothing refers to, if it may go; None where it is to stay, or gone."""
+    try:
+        status = archive.blob_path(digest).stat()
+    except FileNotFoundError:
+        return None
+    may_go = status.st_ctime_ns <= released.get(digest, 0) or now - status.st_ctime > _GRACE
+    return status.st_size if may_go else None
+
+
+def _abandoned(archive: Archive, now: float, *, remove: bool) -> Iterator[tuple[Path, int]]:
+    """What dead writers left: a blob's beginning at once, a download that could go on after a day."""
+    with files.explained(archive.path):
+        paths = [path for name in ("ingest", "partial") for path in (archive.path / name).glob("*")]
+        for path in paths:
+            try:
+                file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            except FileNotFoundError:
+                continue
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                status = os.fstat(file)
+                done = path.parent.name == "ingest" or (archive.blobs / path.name).exists()
+                if done or now - status.st_mtime > _GRACE:
+                    if remove:
+                        path.unlink(missing_ok=True)
+                    yield path, status.st_size
+            except BlockingIOError:
+                pass  # its writer lives
+            finally:
+                os.close(file)
+
+
+def _all_blobs(stock: Iterable[Kept]) -> frozenset[Digest]:
+    return frozenset().union(*(kept.blobs for kept in stock))
+
+
+def _loose(archive: Archive, live: Collection[Digest]) -> list[Digest]:
+    hexes = {digest.hex for digest in live}
+    return [Digest(name) for name in blob_names(archive) if name not in hexes and _HEX.fullmatch(name)]
+
+
+def _gone(projects: Iterable[KnownProject]) -> tuple[KnownProject, ...]:
+    return tuple(project for project in projects if project.gone)
+
+
+def _changed(archive: Archive, digest: Digest) -> int:
+    try:
+        return archive.blob_path(digest).stat().st_ctime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def _state_of_names(archive: Archive) -> tuple[int, int]:
+    """Another one after each change of index.json, which is always a new file."""
+    status = (archive.path / "index.json").stat()
+    return status.st_ino, status.st_ctime_ns
+
+
+def _check_names(archive: Archive) -> None:
+    path = archive.path / "index.json"
+    if not path.exists() and blob_names(archive):
+        raise ArchiveError(
+            f"the archive's list of names is gone: {path}",
+            f"Without it all would be garbage. Make it anew: {REPAIR}",
+        )
+
+
+def _check_damage(stock: Iterable[Kept]) -> None:
+    for kept in stock:
+        if kept.damage:
+            name = kept.names[0] if kept.names else str(kept.top.digest)
+            raise ArchiveError(
+                f"what {name} needs can't be told: {kept.damage}", f"Mend it first, then collect: {REPAIR}"
+            )

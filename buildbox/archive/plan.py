@@ -1,0 +1,85 @@
+"""What of the archive may go: decided on values alone, before anything does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from buildbox.archive.stock import OTHER, Kept
+from buildbox.digest import Digest
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is asked for."""
+
+    age: float | None = None  # seconds without use after which something goes
+    size: int | None = None  # bytes that all that is kept may have
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Something that goes, and why."""
+
+    kept: Kept
+    why: str  # "age" or "size"
+
+
+def plan(
+    stock: Sequence[Kept],
+    used: Mapping[Digest, float],
+    needed: Collection[Digest],
+    limits: Limits,
+    now: float,
+) -> tuple[Drop, ...]:
+    """What of `stock` goes: by age, then by size the least recently used first. Never what is `needed`.
+
+    `used` says by the digest of its top when something was last used; what never was counts from when it was
+    kept. An image and the packages of its lock go together or stay together. What isn't known here stays.
+    """
+    groups = [_Group(kept, used, needed) for kept in _by_lock(stock)]
+    counts = Counter(digest for kept in stock for digest in kept.blobs)
+    sizes = {digest: size for kept in stock for digest, size in kept.blobs.items()}
+    total = sum(sizes.values())
+    drops = []
+    for group in sorted(groups, key=lambda group: group.last):
+        old = limits.age is not None and now - group.last > limits.age
+        if group.stays or not (old or (limits.size is not None and total > limits.size)):
+            continue
+        for kept in group.kept:
+            drops.append(Drop(kept, "age" if old else "size"))
+            counts.subtract(kept.blobs.keys())
+            total -= sum(size for digest, size in kept.blobs.items() if not counts[digest])
+    return tuple(drops)
+
+
+def size_of(stock: Iterable[Kept]) -> int:
+    """Bytes of `stock`, what is shared counted once."""
+    return sum({digest: size for kept in stock for digest, size in kept.blobs.items()}.values())
+
+
+class _Group:
+    """What goes together or stays together."""
+
+    def __init__(
+        self, kept: Sequence[Kept], used: Mapping[Digest, float], needed: Collection[Digest]
+    ) -> None:
+        self.kept = kept
+        self.last = max(max(each.since, used.get(each.top.digest, 0.0)) for each in kept)
+        self.stays = any(
+            each.kind == OTHER or not each.names or not each.manifests.isdisjoint(needed) for each in kept
+        )
+
+
+def _by_lock(stock: Iterable[Kept]) -> list[list[Kept]]:
+    """Images with the packages of their locks."""
+    groups: list[tuple[set[str], list[Kept]]] = []
+    for kept in stock:
+        locks, together = set(kept.locks), [kept]
+        for group in [group for group in groups if group[0] & locks]:
+            groups.remove(group)
+            locks |= group[0]
+            together = [*group[1], *together]
+        groups.append((locks, together))
+    return [together for _, together in groups]
