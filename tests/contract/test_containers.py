@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -12,13 +11,12 @@ from buildbox.container import Bind, Tmpfs
 from buildbox.engine.protocol import Ended
 from buildbox.errors import EngineError
 from tests.contract.running import created, read_all, run, sh, wait_until_running
-from tests.support.engines import REAL_ENGINES, Subject
+from tests.support.engines import Subject
 
 
-@pytest.fixture(scope="module", params=REAL_ENGINES)
-def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
-    with REAL_ENGINES[request.param]() as subject:
-        yield subject
+@pytest.fixture
+def subject(real_subject: Subject) -> Subject:
+    return real_subject
 
 
 def said(subject: Subject, script: str, **changes: object) -> str:

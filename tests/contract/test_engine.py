@@ -6,7 +6,6 @@ import hashlib
 import secrets
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -15,16 +14,10 @@ from buildbox.container import Bind
 from buildbox.engine.protocol import Ended, Engine, ImageMissing
 from buildbox.errors import EngineError
 from tests.contract.running import LABEL, created, run, sh, wait_until_running
-from tests.support.engines import ENGINES, Subject
+from tests.support.engines import Subject
 from tests.support.tiny_image import FILES, tiny_image
 
 NOWHERE = "sha256:" + "0" * 64
-
-
-@pytest.fixture(scope="module", params=ENGINES)
-def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
-    with ENGINES[request.param]() as subject:
-        yield subject
 
 
 @pytest.fixture

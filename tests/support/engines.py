@@ -1,12 +1,15 @@
-"""The engines that the contract suite runs over. To add one: a context manager here, a line in ENGINES."""
+"""The engines that the contract suite runs over. To add one: a line in REAL_ENGINES."""
 
 from __future__ import annotations
 
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import docker
 
@@ -14,6 +17,7 @@ from buildbox.engine.docker import connect
 from buildbox.engine.find import Address
 from buildbox.engine.protocol import Engine
 from tests.support.fake_engine import FakeEngine
+from tests.support.own_engine import Program, docker_of, own_engine, podman_of
 from tests.support.tiny_image import tiny_image
 
 SOCKET = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
@@ -26,7 +30,12 @@ class Subject:
     engine: Engine
     image: str  # the engine's id for it
     tar: bytes  # of the image
-    real: bool  # its containers are containers
+    url: str = ""  # where it listens; "" where its containers are none
+
+    @property
+    def real(self) -> bool:
+        """Whether its containers are containers."""
+        return bool(self.url)
 
 
 @contextmanager
@@ -34,7 +43,7 @@ def fake() -> Iterator[Subject]:
     image = tiny_image()
     engine = FakeEngine()
     engine.load([image.tar()])
-    yield Subject(engine, image.ids[0], image.tar(), real=False)
+    yield Subject(engine, image.ids[0], image.tar())
     engine.close()
 
 
@@ -55,13 +64,66 @@ def real(url: str) -> Iterator[Subject]:
     engine.load([tar])
     client = docker.DockerClient(base_url=url)
     try:
-        yield Subject(engine, next(name for name in image.ids if engine.has_image(name)), tar, real=True)
+        yield Subject(engine, next(name for name in image.ids if engine.has_image(name)), tar, url)
     finally:
         client.images.remove(tag, force=True)
         client.close()
         engine.close()
 
 
+@contextmanager
+def own(program: Program) -> Iterator[Subject]:
+    """An engine that is there for this alone."""
+    with (
+        TemporaryDirectory(prefix="engine-") as folder,
+        own_engine(Path(folder), program) as engine,
+        real(engine.url) as subject,
+    ):
+        yield subject
+
+
 Factory = Callable[[], AbstractContextManager[Subject]]
-REAL_ENGINES: dict[str, Factory] = {"docker": default_docker}
+MACHINES = "docker"  # the machine's own engine
+NEWEST = "docker-28-containerd"
+REAL_ENGINES: dict[str, Factory] = {
+    MACHINES: default_docker,
+    "docker-26": partial(own, docker_of("trixie", containerd=False)),
+    "docker-26-containerd": partial(own, docker_of("trixie", containerd=True)),
+    "docker-28": partial(own, docker_of("forky", containerd=False)),
+    NEWEST: partial(own, docker_of("forky", containerd=True)),
+    "podman": partial(own, podman_of("bookworm")),
+}
 ENGINES: dict[str, Factory] = {"fake": fake, **REAL_ENGINES}
+
+
+def chosen(words: str) -> tuple[str, ...]:
+    """The real engines that `--engines` names: "all", names between commas, or "" for the usual ones.
+
+    Those are the machine's, which is the oldest in CI, and, for root, the newest: nobody else can start it.
+    Raises ValueError for a name that isn't known.
+    """
+    if not words:
+        return (MACHINES, NEWEST) if os.getuid() == 0 else (MACHINES,)
+    names = tuple(REAL_ENGINES) if words == "all" else tuple(words.split(","))
+    unknown = [name for name in names if name not in REAL_ENGINES]
+    if unknown:
+        raise ValueError(f"no such engine: {', '.join(unknown)}; there are: all, {', '.join(REAL_ENGINES)}")
+    return names
+
+
+class Running:
+    """Subjects by name, each started when it is first asked for; all end together."""
+
+    def __init__(self) -> None:
+        self._subjects: dict[str, Subject] = {}
+        self._stack = ExitStack()
+
+    def get(self, name: str) -> Subject:
+        """The engine of this name, a key of ENGINES."""
+        if name not in self._subjects:
+            self._subjects[name] = self._stack.enter_context(ENGINES[name]())
+        return self._subjects[name]
+
+    def close(self) -> None:
+        """Ends all of them."""
+        self._stack.close()
