@@ -41,11 +41,13 @@ def resolve_pins(
     others at their registry.
     Raises UsageError for a name that the config lacks, ImageError where a tag can't be resolved.
     """
+    return tuple(_resolve(toolchain, registry_for, archive) for toolchain in choose(config, names))
+
+
+def choose(config: Config, names: Sequence[str]) -> tuple[Toolchain, ...]:
+    """The toolchains of `names`, each once; all, where empty. Raises UsageError for one that isn't there."""
     chosen = [_toolchain(config, name) for name in names] or list(config.toolchains.values())
-    return tuple(
-        _resolve(toolchain, registry_for, archive)
-        for toolchain in {toolchain.name: toolchain for toolchain in chosen}.values()
-    )
+    return tuple({toolchain.name: toolchain for toolchain in chosen}.values())
 
 
 def check_pins(config: Config) -> None:

@@ -119,17 +119,6 @@ def read_kept_index(registry: Registry, repository: str, pin: Digest) -> bytes |
     return data
 
 
-def bring_index(archive: Archive, registry: Registry, repository: str, pin: Digest) -> None:
-    """Brings an index that the remote archive holds as an artifact into the archive, for `fetch` to go on
-    from; nothing where it is here, or there as itself. Raises ImageError, OtherBytes, ArchiveError.
-    """
-    if archive.is_sound(pin) or registry.has(repository, pin):
-        return
-    data = read_kept_index(registry, repository, pin)
-    if data is not None:
-        archive.add_bytes(data)
-
-
 def _is_whole(archive: Archive, child: Descriptor) -> bool:
     try:
         contents(archive, child)

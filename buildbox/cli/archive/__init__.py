@@ -8,8 +8,9 @@ from typing import Any
 import typer
 
 from buildbox.cli.archive.check import check
+from buildbox.cli.archive.push import push
 
-VERBS: tuple[Callable[..., Any], ...] = (check,)
+VERBS: tuple[Callable[..., Any], ...] = (check, push)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -13,9 +13,9 @@ from buildbox.archive.deposit import Deposited, Neighbours, deposit
 from buildbox.archive.fetch import fetch
 from buildbox.archive.images import find_image, full_name
 from buildbox.archive.layout import Archive
+from buildbox.archive.places import REMOTE, Place
 from buildbox.archive.push import Pushed
 from buildbox.archive.remote import (
-    bring_index,
     held,
     index_tag,
     read_kept_index,
@@ -194,9 +194,9 @@ def test_an_index_of_which_a_platform_is_missing(
 def pull_and_compare(client: Registry, place: ImageRef, archive: Archive, temp: Path) -> None:
     """By the digest of the index, from a registry that didn't take it."""
     other = Archive.open(temp / "other")
-    assert place.digest
-    bring_index(other, client, place.repository, place.digest)
-    fetch(other, client, place, AMD64, Silent())
+    where = Place(REMOTE, place.registry, place.repository)
+    fetch(other, client, pin(INDEX), AMD64, Silent(), place=where)
+    assert [name for name, _ in other.refs()] == [full_name(pin(INDEX), INDEX.digest)]
     assert {path.name for path in other.blobs.iterdir()} == {path.name for path in archive.blobs.iterdir()}
 
 

@@ -1,0 +1,115 @@
+"""`buildbox archive push`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from buildbox.cli.call import Call
+from buildbox.errors import ImageError
+
+if TYPE_CHECKING:
+    from buildbox.archive.deposit import Deposited
+    from buildbox.reference import ImageRef
+
+
+def push(
+    ctx: typer.Context,
+    toolchains: Annotated[list[str] | None, typer.Argument(metavar="[TOOLCHAIN]...")] = None,
+    to: Annotated[
+        str,
+        typer.Option(metavar="REGISTRY/PATH", help="Where to, instead of `remote` in config.toml."),
+    ] = "",
+) -> None:
+    """Push the project's pinned images from the archive to a remote archive: any registry.
+
+    They get there byte for byte, below REGISTRY/PATH, in a repository for each one they came from; the image
+    docker.io/library/debian, e.g., in REGISTRY/PATH/docker-io/library/debian. Each manifest gets a tag
+    (keep-sha256-...), so that the registry keeps it. What is there already isn't sent again, and layers that
+    another repository of the registry has are mounted from it. Logins are those of `docker login`.
+
+    Prints what the remote archive calls each image. With --json: {"remote", "images": [{"toolchains",
+    "image", "place", "platforms", "missing", "refused", "pushed", "mounted", "present"}]}, the last three in
+    bytes; "missing" are the platforms that the archive lacks.
+
+    Examples:
+
+      buildbox archive push --to registry.example.com/team/archive
+
+      buildbox archive push python
+    """
+    from buildbox.archive.deposit import Neighbours, deposit
+    from buildbox.archive.remote import held
+    from buildbox.cli.archive.remote import remote_of
+    from buildbox.images import require_pin
+    from buildbox.pins import choose
+
+    call: Call = ctx.obj
+    config = call.project().config
+    remote = remote_of(call, to, "--to")
+    names: dict[ImageRef, list[str]] = {}
+    for toolchain in choose(config, toolchains or ()):
+        require_pin(toolchain.image)
+        names.setdefault(toolchain.image, []).append(toolchain.name)
+    archive = call.archive()
+    done: list[dict[str, Any]] = []
+    lacking: list[str] = []
+    registry = call.registry(remote.partition("/")[0])
+    try:
+        neighbours = Neighbours(archive, registry, remote)
+        for ref, users in names.items():
+            image = held(archive, require_pin(ref))
+            if image is None:
+                lacking.append(f"{', '.join(users)}: {ref}")
+                continue
+            deposited = deposit(image, ref, registry, neighbours, call.console)
+            done.append({"toolchains": users, "image": str(ref), **_values(deposited)})
+            _tell(call, ref, deposited)
+    finally:
+        registry.close()
+    if call.console.json:
+        call.console.document({"remote": remote, "images": done})
+    if lacking:
+        raise ImageError(
+            "the archive lacks an image" if len(lacking) == 1 else f"the archive lacks {len(lacking)} images",
+            "\n".join([*lacking, "Nothing of these was pushed. Bring them into the archive first:"])
+            + "\nbuildbox archive save",
+        )
+
+
+def _tell(call: Call, ref: ImageRef, done: Deposited) -> None:
+    from buildbox.units import show_size
+
+    sizes = {
+        "sent": done.pushed.sent,
+        "mounted": done.pushed.mounted,
+        "there already": done.pushed.present,
+    }
+    call.console.say(f"{ref.tagged}: " + ", ".join(f"{show_size(n)} {how}" for how, n in sizes.items() if n))
+    if done.missing:
+        missing = ", ".join(done.missing)
+        if done.refused:
+            call.console.say(
+                f"{done.place.registry} takes no index without all of its platforms, so its bytes are kept "
+                f"beside them, for buildbox to find; `archive pull` works, `docker pull` by the index doesn't "
+                f"(it said: {done.refused})"
+            )
+        call.console.say(
+            f"{ref.tagged}: the archive lacks {missing}; to push these, too: "
+            "buildbox archive save --all-platforms"
+        )
+    if not call.console.json:
+        call.console.lines([str(done.place)])
+
+
+def _values(done: Deposited) -> dict[str, Any]:
+    return {
+        "place": str(done.place),
+        "platforms": list(done.platforms),
+        "missing": list(done.missing),
+        "refused": done.refused,
+        "pushed": done.pushed.sent,
+        "mounted": done.pushed.mounted,
+        "present": done.pushed.present,
+    }
