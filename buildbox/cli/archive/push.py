@@ -91,8 +91,8 @@ def _tell(call: Call, ref: ImageRef, done: Deposited) -> None:
         missing = ", ".join(done.missing)
         if done.refused:
             call.console.say(
-                f"{done.place.registry} takes no index without all of its platforms: its bytes are kept beside "
-                f"them instead, where `buildbox archive pull` finds them; other programs may not "
+                f"{done.place.registry} takes no index without all of its platforms: its bytes are kept "
+                f"beside them instead, where `buildbox archive pull` finds them; other programs may not "
                 f"(it said: {done.refused})"
             )
         call.console.say(
