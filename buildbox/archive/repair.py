@@ -8,9 +8,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from buildbox.archive import files, names
-from buildbox.archive.fetch import fetch_blob
+from buildbox.archive.fetch import fetch_blob, fetch_top
 from buildbox.archive.hashing import States
 from buildbox.archive.layout import Archive
+from buildbox.archive.places import Place
 from buildbox.archive.soundness import DAMAGED, MISSING, SET_ASIDE, Fault, Soundness, examine
 from buildbox.digest import Digest
 from buildbox.errors import ArchiveError, ImageError
@@ -19,17 +20,6 @@ from buildbox.progress import Progress
 from buildbox.registry.client import Registry
 
 _ROUNDS = 6  # what an index brings back may show what is missing below it, and so on down
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where blobs can be had again."""
-
-    host: str  # as ImageRef.registry says it
-    repository: str
-
-    def __str__(self) -> str:
-        return f"{self.host}/{self.repository}"
 
 
 @dataclass(frozen=True)
@@ -114,7 +104,7 @@ def _fetch(
         try:
             registry = open_registry(place.host)
             if fault.role in ("index", "manifest"):
-                archive.add_bytes(registry.manifest(place.repository, fault.blob.digest).data)
+                archive.add_bytes(fetch_top(archive, registry, place, fault.blob.digest).data)
             else:
                 fetch_blob(archive, registry, place.repository, fault.blob, progress)
             done.healed.append(Healed(fault, place))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from buildbox.archive.names import RECOVERED
-from buildbox.archive.repair import Place
+from buildbox.archive.places import Place, places_of
+from buildbox.config.user import ArchiveSettings
 from buildbox.images import RecipeFor
 from buildbox.reference import DEFAULT_REGISTRY, ImageRef
 
@@ -18,14 +18,14 @@ _PACKAGES = "-packages"  # the end of the tag of a recipe's list of packages
 class Origin:
     """Where to turn to."""
 
-    places: tuple[Place, ...] = ()  # registries, best first
+    places: tuple[Place, ...] = ()  # best first
     command: str = ""  # what a person can type to have it made here again
 
 
-def find_origin(name: str, recipe_for: RecipeFor, mirrors: Mapping[str, Sequence[str]]) -> Origin:
+def find_origin(name: str, recipe_for: RecipeFor, settings: ArchiveSettings) -> Origin:
     """Where the image or package list that is kept as `name` can be had: nowhere, for another tool's name.
 
-    `mirrors` are those of a registry, HOST[/PATH] each, by the registry's host.
+    `settings` name the remote archive and the mirrors.
     """
     try:
         ref = ImageRef.parse(name)
@@ -39,10 +39,7 @@ def find_origin(name: str, recipe_for: RecipeFor, mirrors: Mapping[str, Sequence
     command = f"buildbox images build {known}" if known else ""
     if name.startswith(f"{RECOVERED}@"):
         return Origin((), command)
-    places = []
-    for mirror in mirrors.get(ref.registry, ()):
-        host, _, path = mirror.partition("/")
-        places.append(Place(host, f"{path}/{ref.repository}" if path else ref.repository))
-    if not built_here:
-        places.append(Place(ref.registry, ref.repository))
-    return Origin(tuple(places), command)
+    places = places_of(ref, settings)
+    if built_here:  # that registry has other people's of this name, if any
+        places = tuple(place for place in places if place.host != ref.registry)
+    return Origin(places, command)

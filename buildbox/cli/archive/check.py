@@ -35,9 +35,9 @@ def check(
 
     Every blob is hashed; everything that is kept by a name is followed down to its layers. With --repair
     damaged blobs are set aside (in the folder `damaged` of the archive), good ones fetched by their digests
-    from the mirrors and registries of the images that need them, and only then is what was set aside removed.
-    A damaged index.json, the list of names, is made anew. Packages of recipes can't be fetched singly; what
-    to type for those is said.
+    from the remote archive, mirrors and registries of the images that need them, and only then is what was
+    set aside removed. A damaged index.json, the list of names, is made anew. Packages of recipes can't be
+    fetched singly; what to type for those is said.
 
     With --json: {"state", "archive", "blobs", "bytes", "names", "index", "faults": [{"digest", "role",
     "state", "how", "bytes", "title", "images", "projects", "places", "command", "answers"}], "repaired":
@@ -94,7 +94,7 @@ def _repair(
 def _origin(call: Call, name: str) -> Origin:
     from buildbox.toolchains.origins import find_origin
 
-    return find_origin(name, call.recipe_for, call.user.archive.mirrors)
+    return find_origin(name, call.recipe_for, call.user.archive)
 
 
 def _show(call: Call, archive: Archive, found: Soundness, done: Repair | None) -> None:
