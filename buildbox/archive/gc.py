@@ -17,8 +17,9 @@ from pathlib import Path
 from buildbox.archive import files
 from buildbox.archive.layout import REPAIR, Archive
 from buildbox.archive.plan import Drop, Limits, plan, size_of
+from buildbox.archive.projects import KnownProject, forget, known_projects
 from buildbox.archive.stock import Kept, blob_names, take_stock
-from buildbox.archive.use import KnownProject, forget, known_projects, last_used
+from buildbox.archive.use import last_used
 from buildbox.digest import Digest
 from buildbox.errors import ArchiveError
 from buildbox.oci import Descriptor

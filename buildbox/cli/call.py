@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +15,7 @@ from buildbox.config.model import FILE_NAME, Config
 from buildbox.config.user import UserConfig, load_user
 from buildbox.console import Console
 from buildbox.engine.find import Address, cannot_reach, engine_sockets, find_address
-from buildbox.errors import EngineError, ImageError, UsageError
+from buildbox.errors import ArchiveError, EngineError, ImageError, UsageError
 from buildbox.host import Host
 from buildbox.project import find_root
 from buildbox.reference import ImageRef
@@ -167,6 +167,22 @@ class Call:
                 progress=self.console,
                 places_for=self.places,
             )
+
+    def note_use(self, project: Project, used: Iterable[ImageRef]) -> None:
+        """Notes what the project pins and which of it is used now, for `archive list` and `archive gc`.
+
+        What can't be noted is no reason to fail.
+        """
+        from buildbox.archive.use import note_project, note_used
+
+        images = [toolchain.image for toolchain in project.config.toolchains.values()]
+        try:
+            note_project(self.host.data, project.root, images, self.host.now)
+            for image in used:
+                if image.digest:
+                    note_used(self.host.data, image.digest, self.host.now)
+        except ArchiveError as error:
+            self.console.detail(error.reason)
 
     @contextmanager
     def leased(self, address: Address) -> Iterator[tuple[Engine, str]]:

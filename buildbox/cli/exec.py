@@ -49,6 +49,7 @@ def run_by_hand(call: Call, toolchain: str | None, argv: tuple[str, ...], allow:
     project = call.project()
     step = plan_command(project.config, toolchain, argv, _folder_below(project.root, call.host.cwd))
     with call.session(project.root, [step], allow) as session:
+        call.note_use(project, [step.toolchain.image])
         streams = task_streams(call.host, call.console, step.name, alone=True, interactive=True)
         return run_step(session, step, streams, say=call.console.say).status
 

@@ -51,6 +51,7 @@ def run(
     steps = plan_tasks(project.config, tasks or (), call.args or ())
     alone = len(steps) == 1
     with call.session(project.root, steps, allow or ()) as session:
+        call.note_use(project, (step.toolchain.image for step in steps))
         for step in steps:
             _announce(call, step, alone)
             streams = task_streams(call.host, call.console, step.name, alone=alone)

@@ -8,9 +8,11 @@ from typing import Any
 import typer
 
 from buildbox.cli.archive.check import check
+from buildbox.cli.archive.gc import gc
+from buildbox.cli.archive.list import show
 from buildbox.cli.archive.push import push
 
-VERBS: tuple[Callable[..., Any], ...] = (check, push)
+VERBS: tuple[Callable[..., Any], ...] = (check, gc, push)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -18,4 +20,5 @@ def add_to(app: typer.Typer) -> None:
     group = typer.Typer(help="Keep images, whatever becomes of their registries.", rich_markup_mode=None)
     for verb in VERBS:
         group.command()(verb)
+    group.command(name="list")(show)
     app.add_typer(group, name="archive")

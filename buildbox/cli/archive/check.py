@@ -216,7 +216,7 @@ def _values(
 def _projects(call: Call) -> dict[str, tuple[str, ...]]:
     """What the projects that are known pin, by their folders; and the one that the caller is in."""
     from buildbox.archive.images import full_name
-    from buildbox.archive.use import known_projects
+    from buildbox.archive.projects import known_projects
     from buildbox.errors import ConfigError
 
     found = {}

@@ -1,0 +1,127 @@
+"""`buildbox archive gc`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from buildbox.cli.archive.list import short_name
+from buildbox.cli.call import Call
+from buildbox.errors import UsageError
+
+if TYPE_CHECKING:
+    from buildbox.archive.gc import Collected
+    from buildbox.archive.plan import Limits
+
+
+def gc(
+    ctx: typer.Context,
+    older_than: Annotated[
+        str | None,
+        typer.Option("--older-than", metavar="AGE", help="Drop what wasn't used for that long, e.g. 90d."),
+    ] = None,
+    max_size: Annotated[
+        str | None,
+        typer.Option(
+            "--max-size",
+            metavar="SIZE",
+            help="Drop the least recently used down to e.g. 50GB; else to max-size of config.toml.",
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go; change nothing.")] = False,
+) -> None:
+    """Drop from the archive what nobody needs, by age and by size, and free what nothing refers to.
+
+    What a project on this machine pins stays, whatever its age and size. A project is known once something
+    ran in it or was saved for it; its file is read again, and one whose folder is gone doesn't count any
+    more. What was never used counts as used when it was kept. An image and the packages of its recipe's lock
+    go together or stay together. Without a limit nothing is dropped that has a name.
+
+    Blobs that nothing refers to, and downloads that were abandoned, are left alone for a day: somebody may be
+    about to need them. Saving and running while this goes on is safe.
+
+    The notes on projects are this user's: before you collect an archive that several users write to, see
+    that it has nothing that they pin.
+
+    With --json: {"dry-run", "dropped": [{"names", "digest", "size", "why": "age" or "size"}], "blobs",
+    "files", "freed", "size", "max-size", "projects-gone"}; "blobs" and "files" (abandoned downloads) are
+    counts, "size" is what is kept then, in bytes as "freed" is.
+
+    Examples:
+
+      buildbox archive gc --older-than 90d --dry-run
+
+      buildbox archive gc --max-size 50GB
+    """
+    from buildbox.archive.gc import Collected, collect
+    from buildbox.archive.layout import Archive
+    from buildbox.archive.plan import Limits
+
+    call: Call = ctx.obj
+    limits = Limits(_age(older_than), _size(max_size) or call.user.archive.max_size)
+    if call.archive_path.exists():
+        builder = call.user.images.builder
+        also = [builder.digest] if builder and builder.digest else []
+        archive = Archive.open(call.archive_path, create=False)
+        done = collect(archive, call.host.data, limits, call.host.now, dry_run=dry_run, also=also)
+    else:
+        done = Collected((), 0, 0, 0, 0, ())
+    _show(call, done, limits, dry_run)
+
+
+def _show(call: Call, done: Collected, limits: Limits, dry_run: bool) -> None:
+    from buildbox.units import show_size
+
+    if call.console.json:
+        call.console.document(
+            {
+                "dry-run": dry_run,
+                "dropped": [
+                    {
+                        "names": list(drop.kept.names),
+                        "digest": str(drop.kept.top.digest),
+                        "size": drop.kept.size,
+                        "why": drop.why,
+                    }
+                    for drop in done.drops
+                ],
+                "blobs": done.blobs,
+                "files": done.files,
+                "freed": done.freed,
+                "size": done.size,
+                "max-size": limits.size,
+                "projects-gone": [str(project.root) for project in done.gone],
+            }
+        )
+        return
+    for project in done.gone:
+        call.console.say(f"the project {project.root} is gone: what it pins doesn't count any more")
+    reasons = {"age": "not used for that long", "size": "least recently used"}
+    call.console.lines(
+        f"{short_name(name)} {drop.kept.top.digest.short} ({reasons[drop.why]})"
+        for drop in done.drops
+        for name in drop.kept.names
+    )
+    verb = "would be freed" if dry_run else "freed"
+    call.console.say(f"{show_size(done.freed)} {verb} ({done.blobs} blobs), {show_size(done.size)} kept")
+    if limits.size is not None and done.size > limits.size:
+        call.console.say(f"that is more than {show_size(limits.size)}, but all of it is needed")
+
+
+def _age(text: str | None) -> float | None:
+    from buildbox.units import parse_duration
+
+    try:
+        return None if text is None else parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"--older-than: {error}", "Days are written as 90d.") from None
+
+
+def _size(text: str | None) -> int | None:
+    from buildbox.units import parse_size
+
+    try:
+        return None if text is None else parse_size(text)
+    except ValueError as error:
+        raise UsageError(f"--max-size: {error}", "For example 50GB.") from None

@@ -1,0 +1,113 @@
+"""`buildbox archive list`."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from buildbox.cli.call import Call
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from buildbox.archive.projects import KnownProject
+    from buildbox.archive.stock import Kept
+
+_COLUMNS = ("NAME", "DIGEST", "KIND", "PLATFORMS", "SIZE", "KEPT", "USED", "PROJECTS")
+
+
+def show(ctx: typer.Context) -> None:
+    """List what the archive keeps: images, and the packages of recipes.
+
+    SIZE is that of all its blobs; the total counts shared ones once. KEPT says how long ago it came, USED how
+    long ago something ran in it. PROJECTS are those on this machine that pin it, by the file that they have
+    now; `buildbox archive gc` leaves their images alone. Another name of the same thing is on the line below.
+
+    With --json: {"archive", "size", "loose", "kept": [{"names", "digest", "kind": "image", "packages" or
+    "other", "platforms", "size", "kept", "used", "projects", "missing", "damage"}]}; sizes are in bytes,
+    "loose" is that of blobs which nothing kept refers to, "missing" the number of blobs that should be there,
+    "damage" says why what it is made of can't be told, if it can't.
+
+    Examples:
+
+      buildbox archive list
+    """
+    from buildbox.archive.gc import loose
+    from buildbox.archive.layout import Archive
+    from buildbox.archive.plan import size_of
+    from buildbox.archive.projects import known_projects
+    from buildbox.archive.stock import take_stock
+    from buildbox.archive.use import last_used
+    from buildbox.units import show_size
+
+    call: Call = ctx.obj
+    archive = Archive.open(call.archive_path, create=False) if call.archive_path.exists() else None
+    projects = known_projects(call.host.data)
+    stock = take_stock(archive) if archive else ()
+    size, unnamed = size_of(stock), loose(archive, stock) if archive else 0
+    rows = [(kept, last_used(call.host.data, kept.manifests), _pinned_by(kept, projects)) for kept in stock]
+    if call.console.json:
+        values = [_values(*row) for row in rows]
+        path = str(call.archive_path)
+        call.console.document({"archive": path, "size": size, "loose": unnamed, "kept": values})
+        return
+    call.console.table(_COLUMNS, (cells for row in rows for cells in _cells(*row, call.host.now)))
+    for kept in stock:
+        if kept.damage or kept.missing:
+            what = kept.damage or f"{kept.missing} of its blobs are missing"
+            call.console.say(f"{_name(kept)}: {what}; buildbox archive check says more")
+    rest = f", and {show_size(unnamed)} that nothing kept refers to" if unnamed else ""
+    call.console.say(f"{len(stock)} kept, {show_size(size)}{rest} in {call.archive_path}")
+
+
+def _pinned_by(kept: Kept, projects: Sequence[KnownProject]) -> list[str]:
+    return [str(each.root) for each in projects if not kept.manifests.isdisjoint(each.digests)]
+
+
+def _name(kept: Kept) -> str:
+    return short_name(kept.names[0]) if kept.names else "(no name)"
+
+
+def short_name(name: str) -> str:
+    """A full name as people write it, without its digest."""
+    return name.rpartition("@")[0].removeprefix("docker.io/").removeprefix("library/") or name
+
+
+def _cells(kept: Kept, used: float | None, projects: Sequence[str], now: float) -> Iterator[list[str]]:
+    from buildbox.units import show_age, show_size
+
+    yield [
+        _name(kept),
+        kept.top.digest.short,
+        kept.kind,
+        " ".join(kept.platforms) or "-",
+        show_size(kept.size),
+        show_age(now - kept.since) if kept.since else "-",
+        "-" if used is None else show_age(now - used),
+        " ".join(projects) or "-",
+    ]
+    for name in kept.names[1:]:
+        yield [short_name(name), kept.top.digest.short, *[""] * (len(_COLUMNS) - 2)]
+
+
+def _values(kept: Kept, used: float | None, projects: Sequence[str]) -> dict[str, Any]:
+    return {
+        "names": list(kept.names),
+        "digest": str(kept.top.digest),
+        "kind": kept.kind,
+        "platforms": list(kept.platforms),
+        "size": kept.size,
+        "kept": _time(kept.since or None),
+        "used": _time(used),
+        "projects": list(projects),
+        "missing": kept.missing,
+        "damage": kept.damage or None,
+    }
+
+
+def _time(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
