@@ -50,6 +50,11 @@ def choose(config: Config, names: Sequence[str]) -> tuple[Toolchain, ...]:
     return tuple({toolchain.name: toolchain for toolchain in chosen}.values())
 
 
+def is_built(ref: ImageRef) -> bool:
+    """Whether the image is one that is built from a recipe: whoever has that name in a registry isn't us."""
+    return ref.registry == DEFAULT_REGISTRY and ref.repository.startswith(CATALOGUE)
+
+
 def check_pins(config: Config) -> None:
     """Raises ImageError naming every toolchain whose image isn't pinned, with its line. Asks no network."""
     unpinned = [toolchain for toolchain in config.toolchains.values() if toolchain.image.digest is None]
@@ -84,7 +89,7 @@ def _resolve(toolchain: Toolchain, registry_for: RegistryFor, archive: Archive |
     if ref.digest is not None:
         return PinChange(toolchain.name, ref.text, ref.text, "")
     tagged = ref if ref.tag else ImageRef.parse(f"{ref.text}:latest")
-    if ref.registry == DEFAULT_REGISTRY and ref.repository.startswith(CATALOGUE):
+    if is_built(ref):
         digest, source = _built(tagged, archive), "archive"
     else:
         digest, source = _ask(tagged, registry_for), tagged.registry

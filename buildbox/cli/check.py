@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from contextlib import ExitStack
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from buildbox.cli.call import Call
+from buildbox.errors import Exit, UsageError
+
+if TYPE_CHECKING:
+    from buildbox.archive.presence import Presence
+    from buildbox.config.model import Config, Toolchain
+    from buildbox.registry.client import Registry
 
 
 def add_to(app: typer.Typer) -> None:
@@ -19,29 +27,127 @@ def check(
     frozen: Annotated[
         bool, typer.Option("--frozen", help="Fail if anything would be written (check writes nothing now).")
     ] = False,
-) -> None:
+    remote: Annotated[
+        bool,
+        typer.Option("--remote", help="Ask each pin's registry, too, whether it still has all of the image."),
+    ] = False,
+) -> int:
     """Check the configuration, the pins, and what tasks ask of the host. Starts nothing, asks no network.
 
-    With --json: {"project", "toolchains": {NAME: IMAGE}, "tasks": N}.
+    With --remote each pin's registry is asked: for the pinned digest, for what an index lists (of a toolchain
+    with a `platform` only that one), and for a tag that holds it, since registries remove what has none.
+    It warns where there is none: the pin's tag means another image now, and no tag keep-sha256-... is there.
+
+    With --json: {"project", "toolchains": {NAME: IMAGE}, "tasks": N}, and with --remote "remote":
+    [{"toolchains", "image", "state", "why", "tag", "gone", "lost", "archive"}]; "state" is there, loose (no
+    tag holds it), gone, unknown (it couldn't be asked) or built (from a recipe: no registry is asked);
+    "archive" has the platforms that the archive has of it, or is null.
+
+    Exit status: 121 where an image isn't pinned or, with --remote, is gone from its registry.
+
+    Examples:
+
+      buildbox check
+
+      buildbox check --remote
     """
     from buildbox.pins import check_pins
     from buildbox.trust import check_task
 
     call: Call = ctx.obj
+    if remote and call.offline:
+        raise UsageError("check --remote can't do without a network", "Leave --offline out.")
     project = call.project()
     config = project.config
     bounds = call.bounds(project.root)
     for task in config.tasks.values():
         check_task(task, bounds)
     check_pins(config)
+    found = _ask(call, config) if remote else []
+    failed = sum(each["state"] in ("gone", "unknown") for each in found)
     if call.console.json:
         images = {name: str(toolchain.image) for name, toolchain in config.toolchains.items()}
-        call.console.document({"project": config.name, "toolchains": images, "tasks": len(config.tasks)})
+        document = {"project": config.name, "toolchains": images, "tasks": len(config.tasks)}
+        call.console.document({**document, "remote": found} if remote else document)
+    elif failed:
+        call.console.say(f"{_count(failed, 'pinned image')} can't be had from the registry")
     else:
         call.console.say(
             f"{config.path.name} is in order: {_count(len(config.tasks), 'task')}, "
             f"{_count(len(config.toolchains), 'pinned toolchain')}"
         )
+    return Exit.IMAGE if failed else Exit.OK
+
+
+def _ask(call: Call, config: Config) -> list[dict[str, Any]]:
+    """What the registries answer for each pin, shown as it comes."""
+    from buildbox.archive.layout import Archive
+    from buildbox.archive.presence import kept_platforms, look
+    from buildbox.images import require_pin
+    from buildbox.pins import is_built
+
+    path = call.archive_path
+    archive = Archive.open(path, create=False) if path.exists() else Archive(path)
+    groups: dict[object, list[Toolchain]] = {}
+    for toolchain in config.toolchains.values():
+        groups.setdefault((toolchain.image, toolchain.platform), []).append(toolchain)
+    found = []
+    with ExitStack() as stack:
+
+        @cache
+        def open_registry(host: str) -> Registry:
+            registry = call.registry(host)
+            stack.callback(registry.close)
+            return registry
+
+        for users in groups.values():
+            ref, names = users[0].image, [user.name for user in users]
+            kept = kept_platforms(archive, require_pin(ref))
+            values: dict[str, Any] = {"toolchains": names, "image": str(ref)}
+            if is_built(ref):
+                values |= {"state": "built", "why": "", "tag": "", "gone": [], "lost": []}
+            else:
+                presence = look(archive, open_registry(ref.registry), ref, users[0].platform)
+                values |= _values(presence)
+            values["archive"] = None if kept is None else list(kept)
+            found.append(values)
+            if not call.console.json:
+                _show(call, values, call.recipe_for(ref))
+    return found
+
+
+def _values(presence: Presence) -> dict[str, Any]:
+    return {
+        "state": presence.state,
+        "why": presence.why,
+        "tag": presence.tag,
+        "gone": list(presence.gone),
+        "lost": list(presence.lost),
+    }
+
+
+def _show(call: Call, found: dict[str, Any], recipe: str | None) -> None:
+    """One line of what was found, and the advice below it."""
+    state, kept = found["state"], found["archive"]
+    word = "fail" if state in ("gone", "unknown") else "warn" if state == "loose" or found["lost"] else "ok"
+    words = {
+        "built": "built from a recipe; no registry is asked",
+        "there": f"there, held by the tag {found['tag']}",
+    }
+    if call.console.quiet and word == "ok":
+        return
+    lines = [f"{call.console.state(word)}  {', '.join(found['toolchains'])}: {found['image']}"]
+    lines.append(words.get(state) or found["why"])
+    if found["lost"]:
+        lines.append(f"not there any more for {', '.join(found['lost'])}, which nothing here needs")
+    if kept is not None and (word != "ok" or state == "built"):
+        lines.append("the archive has it" + (f" ({', '.join(kept)})" if kept else ""))
+    elif kept is None and state == "loose":
+        lines.append("the archive doesn't have it; it would: buildbox archive save")
+    elif kept is None and state != "there":
+        rebuilt = f"; it can be rebuilt: buildbox images build {recipe}" if recipe else ""
+        lines.append(f"the archive doesn't have it{rebuilt}")
+    call.console.lines([lines[0], *(f"      {line}" for line in lines[1:])])
 
 
 def _count(number: int, noun: str) -> str:

@@ -6,11 +6,13 @@ import base64
 import json
 import random
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from buildbox.archive.images import full_name
 from buildbox.archive.layout import Archive
@@ -129,3 +131,92 @@ def test_push_with_a_login_and_a_private_authority(make_project: MakeProject, tm
         secret = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         (tmp_path / "config.json").write_text(json.dumps({"auths": {registry.host: {"auth": secret}}}))
         project.ok("archive", "push", "--to", remote)
+
+
+# check --remote
+
+
+def remove_tag(registry: RealRegistry, repository: str, tag: str) -> None:
+    shutil.rmtree(registry.root / "docker/registry/v2/repositories" / repository / "_manifests/tags" / tag)
+
+
+def delete(registry: RealRegistry, repository: str, image: MadeImage) -> None:
+    url = f"{registry.scheme}://{registry.host}/v2/{repository}/manifests/{image.digest}"
+    with requests.Session() as session:
+        session.trust_env = False
+        session.delete(url).raise_for_status()
+
+
+def test_what_is_still_there(make_project: MakeProject, real_registry: RealRegistry) -> None:
+    real_registry.push(INDEX, "check/there", "1")
+    pin = real_registry.pull_ref("check/there", INDEX)
+    project = make_project(debian=pin, same=pin)
+    result = project.run("check", "--remote")
+    assert result.status == 0, result.err
+    assert result.out.splitlines() == [f"ok    debian, same: {pin}", "      there, held by the tag 1"]
+    assert "is in order" in result.err
+    assert not (project.home / "archive").exists()
+    assert project.ok("-q", "check", "--remote") == ""
+
+
+def test_what_no_tag_holds_any_more(make_project: MakeProject, real_registry: RealRegistry) -> None:
+    real_registry.push(INDEX, "check/moved", "1")
+    pin = real_registry.pull_ref("check/moved", INDEX)
+    project = make_project(debian=pin)
+    real_registry.push(TWO, "check/moved", "1")
+    result = project.run("check", "--remote")
+    assert result.status == 0, result.err
+    assert "warn  debian" in result.out
+    assert "no tag is known to hold it (the tag 1 means another image now)" in result.out
+    assert "buildbox archive save" in result.out
+    (found,) = answer(project, "check", "--remote")["remote"]
+    assert (found["state"], found["archive"]) == ("loose", None)
+    for tag in (f"1-{INDEX.digest.short}", retention_tag(INDEX.digest)):  # by publish, by push
+        real_registry.push(INDEX, "check/moved", tag)
+        (found,) = answer(project, "check", "--remote")["remote"]
+        assert (found["state"], found["tag"]) == ("there", tag)
+        remove_tag(real_registry, "check/moved", tag)
+
+
+def test_what_is_gone(make_project: MakeProject, real_registry: RealRegistry) -> None:
+    real_registry.push(INDEX, "check/gone", "1")
+    delete(real_registry, "check/gone", INDEX)
+    pin = real_registry.pull_ref("check/gone", INDEX)
+    project = make_project(debian=pin)
+    result = project.run("check", "--remote")
+    assert result.status == Exit.IMAGE
+    assert f"fail  debian: {pin}" in result.out
+    assert f"{real_registry.host} doesn't have it any more" in result.out
+    assert "the archive doesn't have it" in result.out
+    keep(project, ONE, pin)
+    archive_of(project).add_bytes(INDEX.manifests[INDEX.digest][1])
+    assert "the archive has it (linux/amd64)" in project.run("check", "--remote").out
+
+
+def test_a_child_that_is_gone(make_project: MakeProject, real_registry: RealRegistry) -> None:
+    real_registry.push(INDEX, "check/child", "1")
+    delete(real_registry, "check/child", OTHER)
+    pin = real_registry.pull_ref("check/child", INDEX)
+    project = make_project(debian=pin)
+    result = project.run("--json", "check", "--remote")
+    assert result.status == Exit.IMAGE
+    (found,) = json.loads(result.out)["remote"]
+    assert (found["state"], found["gone"]) == ("gone", [str(OTHER.digest)])
+    assert "linux/arm64/v8" in found["why"]
+    text = (project.root / ".buildbox.toml").read_text()
+    project.write({".buildbox.toml": text.replace("[tasks", 'platform = "linux/amd64"\n[tasks', 1)})
+    done = project.run("check", "--remote")
+    assert done.status == 0, done.out
+    assert "not there any more for linux/arm64/v8, which nothing here needs" in done.out
+
+
+def test_what_cannot_be_asked_and_what_need_not(make_project: MakeProject) -> None:
+    built = f"buildbox/python:3.11@{ONE.digest}"
+    project = make_project(python=built, nowhere=f"127.0.0.1:1/x:1@{TWO.digest}")
+    result = project.run("check", "--remote")
+    assert result.status == Exit.IMAGE
+    assert f"ok    python: {built}\n      built from a recipe; no registry is asked" in result.out
+    assert "127.0.0.1:1 can't be reached" in result.out
+    assert "1 pinned image can't be had" in result.err
+    assert project.run("--offline", "check", "--remote").status == Exit.USAGE
+    project.ok("--offline", "check")
