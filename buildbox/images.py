@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from buildbox.archive.images import ArchivedImage, find_image
+from buildbox.archive.images import ArchivedImage, Unfit, find_image
 from buildbox.archive.layout import Archive, BlobDamaged, BlobMissing
 from buildbox.digest import Digest
 from buildbox.errors import ArchiveError, ImageError
@@ -31,11 +31,12 @@ T = TypeVar("T")
 
 
 class Nowhere(ImageError):
-    """No place gives an image. `absent`: all were asked and none has it, rather than being out of reach."""
+    """No place gives an image. `absent`: all were asked and none has it, rather than being out of reach;
+    `answers`: what these said."""
 
-    def __init__(self, reason: str, hint: str, absent: bool) -> None:
+    def __init__(self, reason: str, hint: str, absent: bool, answers: Sequence[str]) -> None:
         super().__init__(reason, hint)
-        self.absent = absent
+        self.absent, self.answers = absent, tuple(answers)
 
 
 def own_place(ref: ImageRef) -> Sequence[Place]:
@@ -138,7 +139,7 @@ def ask_places(
 ) -> T:
     """What `take` brings from the first place that gives it. `answers` are those of the places before.
 
-    Raises Nowhere with each place's answer; ArchiveError.
+    Raises Nowhere with each place's answer; Unfit; ArchiveError.
     """
     from buildbox.registry.refusal import Absent
 
@@ -154,6 +155,8 @@ def ask_places(
                 return take(registry, place)
             finally:
                 registry.close()
+        except Unfit:
+            raise  # of bytes that hash to the pin: they are the same everywhere
         except ImageError as error:
             found.append((place.kind, error.reason))
             hints += [error.hint] if error.hint and error.hint not in hints else []
@@ -161,7 +164,12 @@ def ask_places(
             if number < len(places):
                 tell = progress.detail if isinstance(error, Absent) else progress.note
                 tell(f"{error.reason}; asking {places[number].host}")
-    raise _nowhere(ref, found, recipe_for, hints, absent)
+    lines = [*(f"{place}: {answer}" for place, answer in found), *hints]
+    recipe = recipe_for(ref)
+    if recipe:
+        lines.append(f"It can be rebuilt from its recipe: buildbox images build {recipe}")
+    said = [answer for _, answer in found[len(answers) :]]
+    raise Nowhere(f"the image {ref} can't be had", "\n".join(lines), absent, said)
 
 
 def _known(engine: Engine, image: ArchivedImage) -> str | None:
@@ -173,19 +181,3 @@ def _load(archive: Archive, image: ArchivedImage, engine: Engine, progress: Prog
     from buildbox.archive.loader import load
 
     return load(archive, image, engine, progress)
-
-
-def _nowhere(
-    ref: ImageRef,
-    answers: Sequence[tuple[str, str]],
-    recipe_for: RecipeFor,
-    hints: Sequence[str],
-    absent: bool,
-) -> Nowhere:
-    """The error that lists each place and its answer, and the recipe if there is one."""
-    lines = [f"{place}: {answer}" for place, answer in answers]
-    lines += hints
-    recipe = recipe_for(ref)
-    if recipe:
-        lines.append(f"It can be rebuilt from its recipe: buildbox images build {recipe}")
-    return Nowhere(f"the image {ref} can't be had", "\n".join(lines), absent)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from buildbox.archive.images import (
     MAX_CONFIG,
     ArchivedImage,
+    Unfit,
     check_platform,
     choose,
     find_image,
@@ -152,15 +153,15 @@ def _read(data: bytes, entry: Descriptor, top: Top) -> Manifest:
         try:
             manifest = parse_manifest(data, entry.media_type)
         except ValueError as error:
-            raise ImageError(f"the attestation {entry.digest} can't be read: {error}") from None
+            raise Unfit(f"the attestation {entry.digest} can't be read: {error}") from None
     else:
         manifest = read_manifest(data, entry.digest)
     if isinstance(manifest, Index):
-        raise ImageError(
+        raise Unfit(
             f"{entry.digest} in the index {top.descriptor.digest} is an index again, which no engine can run"
         )
     if manifest.config.size > MAX_CONFIG:
-        raise ImageError(
+        raise Unfit(
             f"the configuration of image {entry.digest} has {manifest.config.size} bytes, "
             "far more than any real one"
         )

@@ -41,6 +41,11 @@ LAYERS = frozenset(
     }
 )
 _ATTESTATION = "vnd.docker.reference.type"  # buildkit's notes on an image, listed beside it as if images
+_ATTESTED = "vnd.docker.reference.digest"  # that image
+
+
+class Unfit(ImageError):
+    """What a digest names is no image, or none that fits. No other place has other bytes for it."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ def find_image(archive: Archive, pin: Digest, platform: Platform) -> ArchivedIma
         chosen = choose(top, platform, pin)
         manifest = read_manifest(archive.read(chosen, MAX_MANIFEST), chosen.digest)
         if isinstance(manifest, Index):
-            raise ImageError(f"{chosen.digest} in the index {pin} is an index again, which no engine can run")
+            raise Unfit(f"{chosen.digest} in the index {pin} is an index again, which no engine can run")
         return _whole(archive, pin, chosen.digest, manifest, platform)
     except BlobMissing:
         return None
@@ -119,7 +124,7 @@ def read_manifest(data: bytes, digest: Digest, media_type: str = "") -> Manifest
     try:
         found = parse_manifest(data, media_type)
     except ValueError as error:
-        raise ImageError(f"{digest} is not an image: {error}") from None
+        raise Unfit(f"{digest} is not an image: {error}") from None
     if isinstance(found, Manifest):
         _check_kinds(found, digest)
     return found
@@ -157,6 +162,11 @@ def is_attestation(entry: Descriptor) -> bool:
     return _ATTESTATION in entry.annotations
 
 
+def attested(entry: Descriptor) -> str:
+    """The digest of the image that an attestation is about, if it says so."""
+    return entry.annotations.get(_ATTESTED, "")
+
+
 def read_config(data: bytes, digest: Digest) -> ImageConfig:
     """The image configuration in `data` (config.md). Raises ImageError."""
     try:
@@ -167,7 +177,7 @@ def read_config(data: bytes, digest: Digest) -> ImageConfig:
             tuple(str(item) for item in settings.get("Env") or ()),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ImageError(f"{digest} is not an image's configuration: {error!r}") from None
+        raise Unfit(f"{digest} is not an image's configuration: {error!r}") from None
 
 
 def check_platform(found: Platform, wanted: Platform, digest: Digest) -> None:
@@ -192,7 +202,7 @@ def _whole(
 
 def _check_kinds(manifest: Manifest, digest: Digest) -> None:
     if manifest.config.media_type not in CONFIGS:
-        raise ImageError(
+        raise Unfit(
             f"{digest} is not a container image: its config is a {manifest.config.media_type}",
             "Pin the image of a toolchain; other artifacts that a registry may hold can't be run.",
         )
@@ -203,12 +213,12 @@ def _check_kinds(manifest: Manifest, digest: Digest) -> None:
             why = "is one that registries may not pass on (foreign layer), so it can't be archived"
         else:
             why = f"is of a kind that this buildbox doesn't know: {layer.media_type}"
-        raise ImageError(f"image {digest}: layer {layer.digest} {why}")
+        raise Unfit(f"image {digest}: layer {layer.digest} {why}")
 
 
-def _not_for(platform: Platform, found: list[str], digest: Digest) -> ImageError:
+def _not_for(platform: Platform, found: list[str], digest: Digest) -> Unfit:
     have = ", ".join(dict.fromkeys(found)) or "none"
-    return ImageError(
+    return Unfit(
         f"image {digest} is not for {platform}; it is for: {have}",
         "Set the toolchain's platform to one of these, or pin an image that has yours.",
     )

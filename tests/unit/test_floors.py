@@ -25,7 +25,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "engine",
         "archive",
         "execute images recipes sources",
-        "doctor pins run starter",
+        "doctor pins run saving starter",
         "toolchains",
         "console",
         "cli",
