@@ -1,0 +1,207 @@
+"""Savers that are killed at many points, that run side by side, and that find the disk full."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from buildbox.archive.hashing import hash_all
+from buildbox.archive.images import find_image
+from buildbox.archive.layout import Archive
+from buildbox.archive.soundness import examine
+from buildbox.digest import Digest
+from buildbox.errors import Exit
+from buildbox.progress import Silent
+from tests.integration.archive.test_layout import mount
+from tests.support.faulty import Call, FaultyRegistry, only, range_start, run_faulty
+from tests.support.images import AMD64, ARM64, make_image, make_index
+from tests.support.project import Project
+
+BYTES = random.Random(11)
+IMAGE = make_index(
+    make_image(
+        *({f"file{n}": BYTES.randbytes(200_000 * n)} for n in range(1, 5)), {"tiny": b"tiny"}, platform=AMD64
+    ),
+    make_image({"arm": b"arm"}, platform=ARM64),
+)
+AMD = next(iter(IMAGE.manifests))
+CONFIG, *LAYERS = list(IMAGE.blobs)[:6]
+TOTAL = sum(len(IMAGE.blobs[digest]) for digest in (CONFIG, *LAYERS))
+PIECE = 16_384
+FILE = '[toolchains.{name}]\nimage = "{pin}"\nplatform = "linux/amd64"\n'
+
+
+class Counted:
+    """A rule that serves blobs piece by piece, with a pause after each, and counts what it sent."""
+
+    def __init__(self, pause: float = 0.001) -> None:
+        self.pause, self.sent = pause, 0
+
+    def __call__(self, call: Call) -> bool:
+        data = call.registry.image.blobs[Digest.parse(call.path.rpartition("/")[2])]
+        start = range_start(call)
+        call.send_response(206 if start else 200)
+        if start:
+            call.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        call.send_header("Content-Length", str(len(data) - start))
+        call.end_headers()
+        for at in range(start, len(data), PIECE):
+            call.wfile.write(data[at : at + PIECE])
+            with call.registry.lock:
+                self.sent += len(data[at : at + PIECE])
+            time.sleep(self.pause)
+        return True
+
+
+@pytest.fixture
+def faulty() -> Iterator[FaultyRegistry]:
+    with run_faulty(IMAGE) as registry:
+        yield registry
+
+
+def project(folder: Path, registry: FaultyRegistry) -> Project:
+    made = Project(folder / "project", folder / "home")
+    pin = f"{registry.host}/tools/x:1@{registry.image.digest}"
+    made.write({".buildbox.toml": FILE.format(name="tools", pin=pin)})
+    return made
+
+
+def archive_of(made: Project) -> Archive:
+    return Archive.open(made.home / "archive")
+
+
+def came(archive: Archive) -> int:
+    """Bytes of configuration and layers that are on the disk, whole or not."""
+    size = 0
+    for path in (*(archive.path / "partial").glob("*"), *archive.blobs.glob("*")):
+        try:
+            size += path.stat().st_size if Digest(path.name) in IMAGE.blobs else 0
+        except FileNotFoundError:
+            size += IMAGE_SIZES.get(path.name, 0)  # it has just become a blob
+    return size
+
+
+IMAGE_SIZES = {digest.hex: len(data) for digest, data in IMAGE.blobs.items()}
+
+
+def start(made: Project) -> subprocess.Popen[bytes]:
+    return made.start("archive", "save", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def kill_at(made: Project, archive: Archive, amount: int, delay: float = 0.0) -> bool:
+    """Starts a save and kills it when `amount` bytes have come; whether it was still at it."""
+    process, end = start(made), time.monotonic() + 30
+    while came(archive) < amount and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.0005)
+    time.sleep(delay)
+    process.send_signal(signal.SIGKILL)
+    return process.wait(10) == -signal.SIGKILL
+
+
+def assert_sound(archive: Archive) -> None:
+    """As `archive check` has it."""
+    assert examine(archive, hash_all(archive, Silent()), AMD64).ok
+
+
+@pytest.mark.parametrize("point", range(8))
+def test_a_save_that_is_killed_goes_on_where_it_was(
+    tmp_path: Path, faulty: FaultyRegistry, point: int
+) -> None:
+    made = project(tmp_path, faulty)
+    archive = archive_of(made)
+    faulty.rules = [only("/blobs/", Counted())]
+    assert kill_at(made, archive, 1 + TOTAL * point // 8)
+    assert_sound(archive)
+    assert archive.refs() == ()  # not half of it
+    had, counted = came(archive), Counted(0)
+    assert had > 0
+    faulty.rules = [only("/blobs/", counted)]
+    made.ok("archive", "save")
+    assert counted.sent == TOTAL - had  # not a byte twice
+    assert_sound(archive)
+    assert find_image(archive, IMAGE.digest, AMD64) is not None
+    assert list((archive.path / "partial").iterdir()) == []
+    assert '"faults": []' in made.ok("--json", "archive", "check")
+
+
+def test_a_save_that_is_killed_while_it_ends(tmp_path: Path, faulty: FaultyRegistry) -> None:
+    """All bytes are there; what is left is to make blobs and a name of them."""
+    chance, stopped = random.Random(3), 0
+    for round_ in range(6):
+        made = project(tmp_path / str(round_), faulty)
+        archive = archive_of(made)
+        faulty.rules = [only("/blobs/", Counted(0))]
+        stopped += kill_at(made, archive, TOTAL, chance.uniform(0, 0.03))
+        assert_sound(archive)
+        for _, top in archive.refs():  # a name means that all is there
+            assert top.digest == IMAGE.digest
+            assert all(archive.is_sound(digest) for digest in (AMD, CONFIG, *LAYERS))
+        made.ok("archive", "save")
+        assert find_image(archive, IMAGE.digest, AMD64) is not None
+    assert stopped
+
+
+def test_a_save_that_is_killed_again_and_again_gets_there(tmp_path: Path, faulty: FaultyRegistry) -> None:
+    made = project(tmp_path, faulty)
+    archive, counted = archive_of(made), Counted()
+    faulty.rules = [only("/blobs/", counted)]
+    for _ in range(5):
+        kill_at(made, archive, came(archive) + TOTAL // 8)
+        assert_sound(archive)
+    faulty.rules = [only("/blobs/", Counted(0))]
+    made.ok("archive", "save")
+    assert find_image(archive, IMAGE.digest, AMD64) is not None
+
+
+def test_two_savers_at_once_fetch_each_blob_once(tmp_path: Path, faulty: FaultyRegistry) -> None:
+    made, counted = project(tmp_path, faulty), Counted()
+    faulty.rules = [only("/blobs/", counted)]
+    savers = [start(made), start(made), start(made)]
+    assert [saver.wait(60) for saver in savers] == [0, 0, 0]
+    assert counted.sent == TOTAL
+    assert_sound(archive_of(made))
+
+
+def test_a_saver_whose_neighbour_is_killed_takes_over(tmp_path: Path, faulty: FaultyRegistry) -> None:
+    made, counted = project(tmp_path, faulty), Counted(0.003)
+    archive = archive_of(made)
+    faulty.rules = [only("/blobs/", counted)]
+    first = start(made)
+    while came(archive) < TOTAL // 4:
+        time.sleep(0.001)
+    second = start(made)
+    while came(archive) < TOTAL // 2:
+        time.sleep(0.001)
+    first.send_signal(signal.SIGKILL)
+    assert first.wait(10) == -signal.SIGKILL
+    assert second.wait(60) == 0
+    assert counted.sent < 2 * TOTAL
+    assert_sound(archive)
+    assert find_image(archive, IMAGE.digest, AMD64) is not None
+
+
+def test_a_full_disk_and_then_a_larger_one(tmp_path: Path, faulty: FaultyRegistry) -> None:
+    made = project(tmp_path, faulty)
+    mount("tmpfs", "size=1500k", made.home)
+    try:
+        result = made.run("archive", "save")
+        assert result.status == Exit.ARCHIVE
+        assert "no space left" in result.err
+        assert str(made.home) in result.err
+        archive = archive_of(made)
+        assert_sound(archive)
+        assert archive.refs() == ()
+        subprocess.run(["mount", "-o", "remount,size=10m", str(made.home)], check=True)
+        had, counted = came(archive), Counted(0)
+        faulty.rules = [only("/blobs/", counted)]
+        made.ok("archive", "save")
+        assert counted.sent == TOTAL - had
+        assert_sound(archive)
+    finally:
+        subprocess.run(["umount", "-l", str(made.home)], check=True)
