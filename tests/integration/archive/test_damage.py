@@ -104,7 +104,17 @@ def state(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 
 @pytest.mark.parametrize(
-    "line", ["run test", "run --offline test", "archive check", "archive check --repair"]
+    "line",
+    [
+        "run test",
+        "run --offline test",
+        "archive check",
+        "archive check --repair",
+        "archive save",
+        "archive restore",
+        "archive list",
+        "archive gc",
+    ],
 )
 def test_an_archive_of_a_newer_format_is_refused_and_left_as_it_is(tmp_path: Path, line: str) -> None:
     project, archive = make(tmp_path, f"registry.invalid/tools/x:1@{IMAGE.digest}")
