@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -30,7 +32,7 @@ from buildbox.reference import ImageRef
 from buildbox.registry.client import OtherBytes, Registry
 from buildbox.registry.credentials import Login
 from tests.support import registry as support
-from tests.support.faulty import Call, status
+from tests.support.faulty import Call, Rule, status
 from tests.support.images import AMD64, ARM64, MadeImage, make_image, make_index
 from tests.support.registry import RealRegistry
 from tests.support.taking import TakingRegistry, on, run_taking
@@ -269,3 +271,99 @@ def test_what_the_archive_has_of_a_pin(archive: Archive) -> None:
     assert held(archive, INDEX.digest) is None
     assert held(archive, ONE.digest) is None
     assert find_image(archive, Digest.of(b""), AMD64) is None
+
+
+# mounting, from registries that have their own ideas of it
+
+
+def push_both(archive: Archive, taking: TakingRegistry, *rules: Rule) -> Deposited:
+    """ONE, and then TWO, which has a layer of ONE, into another repository; to `taking` all are the same."""
+    second = pin(TWO, "docker.io/library/two:1")
+    put(archive, ONE, pin(ONE))
+    put(archive, TWO, second)
+    mounted = set[str]()
+
+    def absent(call: Call) -> bool:
+        """Says that the second repository has none of ONE's blobs until they are mounted."""
+        name = call.path.rpartition("/")[2]
+        if call.command != "HEAD" or f"/library/two/blobs/{LAYER}" not in call.path or name in mounted:
+            return False
+        call.reply(404)
+        return True
+
+    def mount(call: Call) -> bool:
+        if call.command != "POST" or "mount=" not in call.path:
+            return False
+        mounted.add(parse_qs(urlsplit(call.path).query)["mount"][0])
+        call.reply(201)
+        return True
+
+    taking.rules = [*rules, absent, mount]
+    registry = ask(taking.host, Login("someone", "secret"))
+    neighbours = Neighbours(archive, registry, f"{taking.host}/x")
+    for image, ref in ((ONE, pin(ONE)), (TWO, second)):
+        found = held(archive, image.digest)
+        assert found
+        done = deposit(found, ref, registry, neighbours, Silent())
+    assert taking.blobs[LAYER] == ONE.blobs[LAYER]
+    return done
+
+
+def token_service(taking: TakingRegistry) -> Rule:
+    """Gives tokens that are the scopes they are good for."""
+
+    def guard(call: Call) -> bool:
+        parts = urlsplit(call.path)
+        query = parse_qs(parts.query)
+        if parts.path == "/token":
+            call.reply(200, json.dumps({"token": "+".join(query["scope"])}).encode())
+            return True
+        repository = parts.path.removeprefix("/v2/").partition("/blobs/")[0].partition("/manifests/")[0]
+        needed = [f"repository:{repository}:pull" + ("" if call.command in ("GET", "HEAD") else ",push")]
+        needed += [f"repository:{source}:pull" for source in query.get("from", ())]
+        granted = call.headers.get("Authorization", "").removeprefix("Bearer ").split("+")
+        if all(any(token.startswith(scope) for token in granted) for scope in needed):
+            return False
+        realm = f'Bearer realm="http://{taking.host}/token",scope="{needed[0]}"'
+        call.reply(401, WWW_Authenticate=realm)
+        return True
+
+    return guard
+
+
+def test_a_mount_comes_with_leave_to_read_where_it_comes_from(
+    taking: TakingRegistry, archive: Archive
+) -> None:
+    done = push_both(archive, taking, token_service(taking))
+    assert done.pushed.mounted == len(ONE.blobs[LAYER])
+    (mount,) = {each.path for each in taking.asked if "mount=" in each.path}
+    assert parse_qs(urlsplit(mount).query) == {
+        "mount": [str(LAYER)],
+        "from": ["x/docker-io/library/debian"],
+    }
+
+
+def test_without_leave_to_read_there_it_is_sent(taking: TakingRegistry, archive: Archive) -> None:
+    both = "repository:x/docker-io/library/debian:pull"
+
+    def refuse(call: Call) -> bool:
+        if call.path.startswith("/token") and f"{both}&" in call.path.replace("%3A", ":").replace("%2F", "/"):
+            call.reply(403)
+            return True
+        return False
+
+    done = push_both(archive, taking, refuse, token_service(taking))
+    assert (done.pushed.mounted, done.pushed.sent > len(ONE.blobs[LAYER])) == (0, True)
+
+
+def test_a_mount_that_did_not_happen_is_noticed(taking: TakingRegistry, archive: Archive) -> None:
+    done = push_both(archive, taking, on("POST", "mount=", status(201)))
+    assert (done.pushed.mounted, done.pushed.sent > len(ONE.blobs[LAYER])) == (0, True)
+
+
+@pytest.mark.parametrize("code", [400, 403, 404, 405, 503])
+def test_a_registry_that_refuses_to_mount_is_sent_it(
+    taking: TakingRegistry, archive: Archive, code: int
+) -> None:
+    done = push_both(archive, taking, on("POST", "mount=", status(code)))
+    assert (done.pushed.mounted, done.pushed.sent > len(ONE.blobs[LAYER])) == (0, True)
