@@ -32,9 +32,11 @@ def restore(
     from buildbox.saving import restore as restore_image
 
     call: Call = ctx.obj
-    chosen = choose(call.project().config, toolchains or ())
+    project = call.project()
+    chosen = choose(project.config, toolchains or ())
     for toolchain in chosen:
         require_pin(toolchain.image)
+    call.note_use(project, (toolchain.image for toolchain in chosen))
     archive = call.archive()
     sources = Sources(call.offline, call.places, call.registry, call.recipe_for)
     engine = call.connect(call.address())

@@ -57,9 +57,11 @@ def save(
 
     call: Call = ctx.obj
     given = _platforms(platform or (), all_platforms)
-    chosen = choose(call.project().config, toolchains or ())
+    project = call.project()
+    chosen = choose(project.config, toolchains or ())
     for toolchain in chosen:
         require_pin(toolchain.image)
+    call.note_use(project, (toolchain.image for toolchain in chosen))
     archive, own = call.archive(), _own_platform(call)
     sources = Sources(call.offline, call.places, call.registry, call.recipe_for)
     saved: list[Saved] = []
