@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from buildbox.archive.images import read_manifest
+from buildbox.archive.images import attested, is_attestation, read_manifest
 from buildbox.archive.layout import Archive, BlobDamaged, BlobMissing
 from buildbox.archive.push import Pushed, contents, push_content, push_top
 from buildbox.archive.remote import EMPTY, Held, index_tag, kept_index, remote_ref, retention_tag
@@ -103,8 +103,8 @@ def deposit(
             pushed += _keep_bytes(archive, registry, repository, image.top, progress)
     return Deposited(
         place,
-        tuple(_platform(top) for top in image.children),
-        tuple(_platform(top) for top in image.missing),
+        tuple(_name(top, image) for top in image.children),
+        tuple(_name(top, image) for top in image.missing),
         refused,
         pushed,
     )
@@ -141,9 +141,13 @@ def _keep_bytes(
     return pushed + Pushed(0, len(manifest))
 
 
-def _platform(top: Descriptor) -> str:
+def _name(entry: Descriptor, image: Held) -> str:
     """What people call an entry of an index."""
-    return str(top.platform or top.digest)
+    if is_attestation(entry):
+        about = attested(entry)
+        subjects = [each for each in (*image.children, *image.missing) if str(each.digest) == about]
+        return f"attestation of {_name(subjects[0], image) if subjects else about}"
+    return str(entry.platform or entry.digest)
 
 
 def _likely_places(archive: Archive, host: str, remote: str) -> dict[Digest, list[str]]:

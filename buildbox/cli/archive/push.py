@@ -46,12 +46,13 @@ def push(
     from buildbox.pins import choose
 
     call: Call = ctx.obj
-    config = call.project().config
+    project = call.project()
     remote = remote_of(call, to, "--to")
     names: dict[ImageRef, list[str]] = {}
-    for toolchain in choose(config, toolchains or ()):
+    for toolchain in choose(project.config, toolchains or ()):
         require_pin(toolchain.image)
         names.setdefault(toolchain.image, []).append(toolchain.name)
+    call.note_use(project, names)
     archive = call.archive()
     done: list[dict[str, Any]] = []
     lacking: list[str] = []
@@ -88,17 +89,15 @@ def _tell(call: Call, ref: ImageRef, done: Deposited) -> None:
     }
     call.console.say(f"{ref.tagged}: " + ", ".join(f"{show_size(n)} {how}" for how, n in sizes.items() if n))
     if done.missing:
-        missing = ", ".join(done.missing)
+        kept = ""
         if done.refused:
-            call.console.say(
-                f"{done.place.registry} takes no index without all of its platforms: its bytes are kept "
-                f"beside them instead, where `buildbox archive pull` finds them; other programs may not "
-                f"(it said: {done.refused})"
+            call.console.detail(done.refused)
+            kept = (
+                f"; {done.place.registry} takes the index only with these, and has its bytes beside them "
+                "instead: `archive pull` finds them there, other programs may not"
             )
-        call.console.say(
-            f"{ref.tagged}: the archive lacks {missing}; to push these, too: "
-            "buildbox archive save --all-platforms"
-        )
+        call.console.say(f"{ref.tagged}: the archive lacks {', '.join(done.missing)}{kept}")
+        call.console.say("to push the whole of it: buildbox archive save --all-platforms, and push again")
     if not call.console.json:
         call.console.lines([str(done.place)])
 

@@ -26,7 +26,7 @@ from buildbox.archive.remote import (
 )
 from buildbox.digest import Digest
 from buildbox.errors import ImageError
-from buildbox.oci import OCI_MANIFEST
+from buildbox.oci import OCI_MANIFEST, Descriptor, Platform
 from buildbox.progress import Silent
 from buildbox.reference import ImageRef
 from buildbox.registry.client import OtherBytes, Registry
@@ -367,3 +367,15 @@ def test_a_registry_that_refuses_to_mount_is_sent_it(
 ) -> None:
     done = push_both(archive, taking, on("POST", "mount=", status(code)))
     assert (done.pushed.mounted, done.pushed.sent > len(ONE.blobs[LAYER])) == (0, True)
+
+
+def test_what_is_missing_is_said_in_words(taking: TakingRegistry, archive: Archive) -> None:
+    about = {
+        "vnd.docker.reference.type": "attestation-manifest",
+        "vnd.docker.reference.digest": str(ONE.digest),
+    }
+    notes = Descriptor(OCI_MANIFEST, Digest.of(b"notes"), 5, Platform("unknown", "unknown"), about)
+    index = make_index(ONE, OTHER, extra=[notes])
+    put_some(archive, index, ONE)
+    done = push(archive, taking.host, index)
+    assert done.missing == ("linux/arm64/v8", "attestation of linux/amd64")
