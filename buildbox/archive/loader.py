@@ -11,7 +11,7 @@ from buildbox.archive.images import ArchivedImage
 from buildbox.archive.layout import LAYOUT, REF_NAME, Archive, BlobDamaged
 from buildbox.digest import Digest
 from buildbox.engine.protocol import Engine
-from buildbox.errors import BuildboxError, ImageError
+from buildbox.errors import BuildboxError, EngineError, ImageError
 from buildbox.oci import OCI_INDEX, canonical
 from buildbox.progress import Progress
 
@@ -30,6 +30,26 @@ def load(archive: Archive, image: ArchivedImage, engine: Engine, progress: Progr
     Raises BlobMissing, BlobDamaged (the engine then saw no whole tar), EngineError; ImageError where the
     engine has none of the image's ids afterwards.
     """
+    try:
+        _stream(archive, image, engine, progress)
+    except EngineError as error:
+        # Docker 26.1's containerd store goes on with what it has of a blob from a load that broke off, and not
+        # by what those bytes were. Where the archive was damaged then, the whole has another digest.
+        # That is the end of what it had: the next load begins anew.
+        if "content digest" not in error.reason:
+            raise
+        progress.note("the engine stumbled over the rest of a load that broke off; loading again")
+        _stream(archive, image, engine, progress)
+    for image_id in image.ids:
+        if engine.has_image(image_id):
+            return image_id
+    raise ImageError(
+        f"the engine loaded image {image.manifest.digest} but knows it by none of its ids",
+        "It has none of: " + ", ".join(image.ids),
+    )
+
+
+def _stream(archive: Archive, image: ArchivedImage, engine: Engine, progress: Progress) -> None:
     faults: list[BuildboxError] = []
 
     def checked() -> Iterator[bytes]:
@@ -49,13 +69,6 @@ def load(archive: Archive, image: ArchivedImage, engine: Engine, progress: Progr
             if faults:  # the engine only saw the stream break; this is why
                 raise faults[0] from error
             raise
-    for image_id in image.ids:
-        if engine.has_image(image_id):
-            return image_id
-    raise ImageError(
-        f"the engine loaded image {image.manifest.digest} but knows it by none of its ids",
-        "It has none of: " + ", ".join(image.ids),
-    )
 
 
 def image_tar(archive: Archive, image: ArchivedImage, tag: str) -> Iterator[bytes]:

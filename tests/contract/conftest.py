@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.contract.kept import Kept, Make, forget, keep
 from tests.support.engines import Running, Subject, chosen
 
 
@@ -39,3 +41,17 @@ def subject(request: pytest.FixtureRequest, running: Running) -> Subject:
 def real_subject(request: pytest.FixtureRequest, running: Running) -> Subject:
     """An engine whose containers are containers."""
     return running.get(request.param)
+
+
+@pytest.fixture
+def make(subject: Subject, tmp_path: Path) -> Iterator[Make]:
+    """Makes images in archives; the engine has none of them after the test."""
+    made: list[Kept] = []
+
+    def make(kind: str = "oci", indexed: bool = False) -> Kept:
+        made.append(keep(tmp_path / str(len(made)), kind, indexed))
+        return made[-1]
+
+    yield make
+    for kept in made:
+        forget(subject, kept)
