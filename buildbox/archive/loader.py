@@ -33,8 +33,8 @@ def load(archive: Archive, image: ArchivedImage, engine: Engine, progress: Progr
     try:
         _stream(archive, image, engine, progress)
     except EngineError as error:
-        # Docker 26.1's containerd store goes on with what it has of a blob from a load that broke off, and not
-        # by what those bytes were. Where the archive was damaged then, the whole has another digest.
+        # Docker 26.1's containerd store goes on with what it has of a blob from a load that broke off, not
+        # minding what those bytes were. Where the archive was damaged then, the whole has another digest.
         # That is the end of what it had: the next load begins anew.
         if "content digest" not in error.reason:
             raise
