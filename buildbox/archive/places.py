@@ -27,7 +27,7 @@ class Place:
 def places_of(ref: ImageRef, settings: ArchiveSettings) -> tuple[Place, ...]:
     """The remote archive, the mirrors of the registry that `ref` names, that registry."""
     mirrors = (_mirror(mirror, ref) for mirror in settings.mirrors.get(ref.registry, ()))
-    return (*_remote(ref, settings.remote), *mirrors, Place("registry", ref.registry, ref.repository))
+    return (*remote_place(ref, settings.remote), *mirrors, Place("registry", ref.registry, ref.repository))
 
 
 def own_place(ref: ImageRef) -> tuple[Place, ...]:
@@ -35,7 +35,8 @@ def own_place(ref: ImageRef) -> tuple[Place, ...]:
     return places_of(ref, ArchiveSettings())
 
 
-def _remote(ref: ImageRef, remote: str) -> tuple[Place, ...]:
+def remote_place(ref: ImageRef, remote: str) -> tuple[Place, ...]:
+    """Where the remote archive `remote` would have the image, if there is one and it can have it."""
     if not remote:
         return ()
     try:

@@ -10,11 +10,12 @@ import typer
 from buildbox.cli.archive.check import check
 from buildbox.cli.archive.gc import gc
 from buildbox.cli.archive.list import show
+from buildbox.cli.archive.pull import pull
 from buildbox.cli.archive.push import push
 from buildbox.cli.archive.restore import restore
 from buildbox.cli.archive.save import save
 
-VERBS: tuple[Callable[..., Any], ...] = (save, restore, check, gc, push)
+VERBS: tuple[Callable[..., Any], ...] = (save, restore, check, gc, push, pull)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from buildbox.config.model import Toolchain
+    from buildbox.images import PlacesFor
     from buildbox.oci import Platform
     from buildbox.saving import Saved
 
@@ -50,24 +51,31 @@ def save(
 
       buildbox archive save --all-platforms
     """
+    call: Call = ctx.obj
+    return save_pins(call, toolchains or (), platform or (), all_platforms, call.places)
+
+
+def save_pins(
+    call: Call, names: Sequence[str], platforms: Sequence[str], everything: bool, places_for: PlacesFor
+) -> int:
+    """What `save` does, with the images from `places_for`, and `pull` from the remote archive alone."""
     from buildbox.images import require_pin
     from buildbox.pins import choose
     from buildbox.saving import Sources, platforms_of
     from buildbox.saving import save as save_image
 
-    call: Call = ctx.obj
-    given = _platforms(platform or (), all_platforms)
+    given = _platforms(platforms, everything)
     project = call.project()
-    chosen = choose(project.config, toolchains or ())
+    chosen = choose(project.config, names)
     for toolchain in chosen:
         require_pin(toolchain.image)
     call.note_use(project, (toolchain.image for toolchain in chosen))
     archive, own = call.archive(), _own_platform(call)
-    sources = Sources(call.offline, call.places, call.registry, call.recipe_for)
+    sources = Sources(call.offline, places_for, call.registry, call.recipe_for)
     saved: list[Saved] = []
     failed: list[tuple[str, ImageError]] = []
     for toolchain in chosen:
-        wanted = platforms_of(toolchain, given, all_platforms, own)
+        wanted = platforms_of(toolchain, given, everything, own)
         _tell_unneeded(call, toolchain, given)
         try:
             saved.append(save_image(archive, toolchain, wanted, sources, call.console))

@@ -221,3 +221,67 @@ def test_what_cannot_be_asked_and_what_need_not(make_project: MakeProject) -> No
     assert "1 pinned image can't be had" in result.err
     assert project.run("--offline", "check", "--remote").status == Exit.USAGE
     project.ok("--offline", "check")
+
+
+# pull
+
+
+def blobs(project: Project) -> set[str]:
+    return {path.name for path in archive_of(project).blobs.iterdir()}
+
+
+def test_pull_brings_what_push_took(make_project: MakeProject, real_registry: RealRegistry) -> None:
+    """Neither docker.io nor registry.example.com can be asked here: all comes from the remote archive."""
+    first, remote = make_project("first"), f"{real_registry.host}/verbs/pull"
+    keep(first, INDEX, DEBIAN)
+    keep(first, TWO, TOOLS)
+    first.ok("archive", "push", "--to", remote)
+    second = make_project("second")
+    found = answer(second, "archive", "pull", "--all-platforms", "--from", remote)
+    assert [image["platforms"] for image in found["images"]] == [
+        ["linux/amd64", "linux/arm64/v8"],
+        ["linux/amd64"],
+    ]
+    assert blobs(second) == blobs(first)
+    assert {name for name, _ in archive_of(second).refs()} == {name for name, _ in archive_of(first).refs()}
+    third = make_project("third")
+    (third.home / "config.toml").write_text(f'[archive]\nremote = "{remote}"\n')
+    third.ok("archive", "pull", "debian", "--platform", "linux/amd64")
+    assert blobs(third) == {digest.hex for digest in (*ONE.blobs, ONE.digest, INDEX.digest)}
+
+
+def test_pull_of_what_was_only_partly_pushed(make_project: MakeProject, real_registry: RealRegistry) -> None:
+    first, remote = make_project("first", debian=DEBIAN), f"{real_registry.host}/verbs/less"
+    ONE.put_into(archive_of(first))
+    archive_of(first).add_bytes(INDEX.manifests[INDEX.digest][1])
+    first.ok("archive", "push", "--to", remote)
+    second = make_project("second", debian=DEBIAN)
+    (image,) = answer(second, "archive", "pull", "--all-platforms", "--from", remote)["images"]
+    assert image["platforms"] == ["linux/amd64"]
+    assert [left["what"] for left in image["left"]] == ["linux/arm64/v8"]
+    assert blobs(second) == blobs(first)
+    refused = make_project("third", debian=DEBIAN).run(
+        "archive", "pull", "--platform", "linux/arm64", "--from", remote
+    )
+    assert refused.status == Exit.IMAGE
+    assert f"{real_registry.host} has no image {OTHER.digest}" in refused.err
+
+
+def test_pull_of_what_is_not_there(make_project: MakeProject, real_registry: RealRegistry) -> None:
+    project = make_project()
+    result = project.run("archive", "pull", "--from", f"{real_registry.host}/verbs/nothing")
+    assert (result.status, result.out) == (Exit.IMAGE, "")
+    assert f"remote archive: {real_registry.host} has no image {INDEX.digest}" in result.err
+    assert "docker.io is" not in result.err
+    assert project.run("archive", "pull").status == Exit.USAGE
+
+
+def test_check_asks_the_remote_archives_own_layout(
+    make_project: MakeProject, real_registry: RealRegistry
+) -> None:
+    """A pin that names the remote archive's copy: its keep tag holds it."""
+    first, remote = make_project("first", tools=TOOLS), f"{real_registry.host}/verbs/own"
+    keep(first, TWO, TOOLS)
+    place = first.ok("archive", "push", "--to", remote).strip()
+    (found,) = answer(make_project("second", tools=place), "check", "--remote")["remote"]
+    assert (found["state"], found["tag"]) == ("there", retention_tag(TWO.digest))
