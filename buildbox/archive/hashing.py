@@ -53,6 +53,16 @@ def hash_all(archive: Archive, progress: Progress) -> States:
     return states
 
 
+def look_again(archive: Archive, states: States) -> None:
+    """Hashes again what wasn't sound: somebody may have mended or removed it while the rest was read."""
+    for digest in [digest for digest, how in states.items() if how]:
+        found = state(archive, digest)
+        if found is None:
+            del states[digest]
+        else:
+            states[digest] = found
+
+
 def state(archive: Archive, digest: Digest, advance: Callable[[int], None] = lambda _: None) -> str | None:
     """What is wrong with a blob, "" for nothing; None where it isn't there. `advance` hears of bytes read."""
     try:

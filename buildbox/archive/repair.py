@@ -61,16 +61,22 @@ def repair(
         found = examine(archive, states, platform)
     for _ in range(_ROUNDS):
         before = len(done.healed)
-        for fault in found.faults:
+        for fault in (each for each in found.faults if each.names):
             if fault.state == DAMAGED:
                 _set_aside(archive, states, fault.blob.digest)
-            if fault.role == "blob":
-                done.healed.append(Healed(fault, None))
-            elif fault.state in (DAMAGED, MISSING) and fault.role != "file":
+            if fault.state in (DAMAGED, MISSING):
                 _fetch(archive, fault, places_for, open_registry, done, progress)
         found = examine(archive, states, platform)
-        if found.ok or len(done.healed) == before:
+        if len(done.healed) == before:
             break
+    unneeded = [
+        fault for fault in found.faults if not fault.names
+    ]  # before, an index might have been missing
+    for fault in unneeded:
+        _set_aside(archive, states, fault.blob.digest)
+        done.healed.append(Healed(fault, None))
+    if unneeded:
+        found = examine(archive, states, platform)
     _tidy(archive, states, everything=found.ok)
     return found, done
 

@@ -51,7 +51,7 @@ def check(
 
       buildbox archive check --repair
     """
-    from buildbox.archive.hashing import hash_all
+    from buildbox.archive.hashing import hash_all, look_again
     from buildbox.archive.soundness import examine
 
     call: Call = ctx.obj
@@ -59,6 +59,9 @@ def check(
     platform = _platform()
     states = hash_all(archive, call.console)
     found = examine(archive, states, platform)
+    if not found.ok:  # somebody may be at work there
+        look_again(archive, states)
+        found = examine(archive, states, platform)
     done = None
     if repair and (not found.ok or (archive.path / "damaged").exists()):
         found, done = _repair(call, archive, states, found, platform)

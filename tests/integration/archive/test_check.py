@@ -11,10 +11,14 @@ from typing import Any
 
 import pytest
 
+from buildbox.archive.hashing import hash_all
 from buildbox.archive.layout import Archive
 from buildbox.archive.names import RECOVERED
+from buildbox.archive.soundness import examine
 from buildbox.digest import Digest
 from buildbox.errors import Exit
+from buildbox.progress import Silent
+from tests.integration.archive.test_concurrency import writer
 from tests.integration.archive.test_layout import spoil
 from tests.support.images import AMD64, ARM64, MadeImage, make_image, make_index
 from tests.support.project import Project
@@ -124,6 +128,44 @@ def test_what_can_not_be_had_again_is_not_lost(tmp_path: Path, real_registry: Re
     real_registry.push(IMAGE, "tools/gone", "1")
     kept.check("--repair", status=0)
     assert not aside.exists()
+
+
+def test_a_mirror_will_do(tmp_path: Path, real_registry: RealRegistry) -> None:
+    """As for `run`: the registry itself may be gone."""
+    real_registry.push(IMAGE, "mirrored/tools/x", "1")
+    kept = keep(tmp_path, IMAGE, f"registry.invalid/tools/x:1@{INDEX}")
+    (kept.project.home / "config.toml").write_text(
+        f'[archive.mirrors]\n"registry.invalid" = ["{real_registry.host}/mirrored"]\n'
+    )
+    for digest in (INDEX, LAYERS[0]):
+        spoil(kept.archive, digest)
+    found = kept.check("--repair", status=0)
+    assert {each["place"] for each in found["repaired"]} == {f"{real_registry.host}/mirrored/tools/x"}
+
+
+def test_an_image_that_is_kept_by_several_names_is_had_by_any(
+    tmp_path: Path, real_registry: RealRegistry
+) -> None:
+    real_registry.push(IMAGE, "tools/second", "1")
+    kept = keep(tmp_path, IMAGE, f"docker.io/buildbox/tools:1@{INDEX}")
+    kept.archive.keep(IMAGE.top, real_registry.pull_ref("tools/second", IMAGE))
+    remove(kept.archive, LAYERS[1])
+    (fault,) = kept.check(status=Exit.ARCHIVE)["faults"]
+    assert len(fault["images"]) == 2
+    assert fault["places"] == [f"{real_registry.host}/tools/second"]  # what was built here is in none
+    assert fault["command"] == "buildbox images build tools/1"
+    kept.check("--repair", status=0)
+
+
+def test_a_check_while_others_write(tmp_path: Path) -> None:
+    path = tmp_path / "archive"
+    archive = Archive.open(path)
+    process = writer(path, 5, 40, "w")
+    rounds = 0
+    while process.poll() is None:
+        assert examine(archive, hash_all(archive, Silent()), AMD64).ok
+        rounds += 1
+    assert (process.returncode, rounds > 1) == (0, True)
 
 
 def test_offline_asks_nobody(kept: Kept) -> None:
