@@ -69,9 +69,7 @@ def repair(
         found = examine(archive, states, platform)
         if len(done.healed) == before:
             break
-    unneeded = [
-        fault for fault in found.faults if not fault.names
-    ]  # before, an index might have been missing
+    unneeded = [fault for fault in found.faults if not fault.names]  # sooner, who needs them may be missing
     for fault in unneeded:
         _set_aside(archive, states, fault.blob.digest)
         done.healed.append(Healed(fault, None))

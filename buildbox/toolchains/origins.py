@@ -31,6 +31,8 @@ def find_origin(name: str, recipe_for: RecipeFor, settings: ArchiveSettings) -> 
         ref = ImageRef.parse(name)
     except ValueError:
         return Origin()
+    if ref.digest is None:
+        return Origin()
     recipe = ref.repository.removeprefix(_OURS) + "/" + (ref.tag or "").removesuffix(_PACKAGES)
     built_here = ref.registry == DEFAULT_REGISTRY and ref.repository.startswith(_OURS)
     if built_here and (ref.tag or "").endswith(_PACKAGES):

@@ -52,4 +52,5 @@ def test_a_recovered_image_has_lost_where_it_came_from() -> None:
 
 
 def test_another_tools_name() -> None:
-    assert find_origin("Some Thing", lambda ref: None, SETTINGS) == Origin()
+    for name in ("Some Thing", "latest"):
+        assert find_origin(name, lambda ref: None, SETTINGS) == Origin()
