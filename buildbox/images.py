@@ -178,6 +178,8 @@ def _known(engine: Engine, image: ArchivedImage) -> str | None:
 
 
 def _load(archive: Archive, image: ArchivedImage, engine: Engine, progress: Progress) -> str:
+    from buildbox.archive.compression import check_layers
     from buildbox.archive.loader import load
 
+    check_layers(archive, image, engine)
     return load(archive, image, engine, progress)

@@ -6,7 +6,7 @@ import gzip
 import io
 import json
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from buildbox.archive.layout import Archive
@@ -14,7 +14,9 @@ from buildbox.digest import Digest
 from buildbox.oci import (
     OCI_CONFIG,
     OCI_INDEX,
+    OCI_LAYER,
     OCI_LAYER_GZIP,
+    OCI_LAYER_ZSTD,
     OCI_MANIFEST,
     Descriptor,
     Platform,
@@ -78,11 +80,14 @@ def make_image(
     platform: Platform = AMD64,
     settings: Settings | None = None,
     layer_type: str = OCI_LAYER_GZIP,
+    pack: Callable[[bytes], bytes] | None = None,
     config_type: str = OCI_CONFIG,
 ) -> MadeImage:
-    """An image with one layer for each dict of path -> bytes."""
+    """An image with one layer for each dict of path -> bytes, gzipped unless there is a `pack`."""
     settings = settings or Settings()
     made = [make_layer(files) for files in layers or ({"hello": b"world\n"},)]
+    if pack:
+        made = [(plain, pack(plain)) for plain, _ in made]
     config = canonical(
         {
             "os": platform.os,
@@ -111,6 +116,24 @@ def make_image(
     top = Descriptor(OCI_MANIFEST, Digest.of(manifest), len(manifest), platform)
     blobs = {Digest.of(data): data for data in (config, *(packed for _, packed in made))}
     return MadeImage(top, {top.digest: (OCI_MANIFEST, manifest)}, blobs)
+
+
+def packed_as(kind: str, *layers: Mapping[str, bytes], settings: Settings | None = None) -> MadeImage:
+    """An image whose layers are "plain", "zstd", or "zstd said to be gzip"."""
+    layer_type = {"plain": OCI_LAYER, "zstd": OCI_LAYER_ZSTD}.get(kind, OCI_LAYER_GZIP)
+    pack = bytes if kind == "plain" else zstd_stored
+    return make_image(*layers, settings=settings, layer_type=layer_type, pack=pack)
+
+
+def zstd_stored(data: bytes) -> bytes:
+    """`data` as a zstd frame of blocks that aren't compressed (RFC 8878, section 3.1.1)."""
+    frame = bytearray(b"\x28\xb5\x2f\xfd\xa0" + len(data).to_bytes(4, "little"))  # one segment of that size
+    size = 1 << 17  # bytes; a block's largest
+    for at in range(0, max(len(data), 1), size):
+        block = data[at : at + size]
+        last = at + size >= len(data)
+        frame += (len(block) << 3 | last).to_bytes(3, "little") + block
+    return bytes(frame)
 
 
 def make_index(*images: MadeImage, extra: Sequence[Descriptor] = ()) -> MadeImage:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 
 import pytest
 
 from buildbox import images
+from buildbox.archive.compression import CannotUnpack, unpacks_zstd
 from buildbox.archive.layout import Archive, BlobDamaged
-from buildbox.errors import ArchiveError, Exit, ImageError
+from buildbox.archive.loader import load
+from buildbox.errors import ArchiveError, EngineError, Exit, ImageError
 from buildbox.oci import Platform
 from buildbox.progress import Progress, Silent
 from buildbox.reference import ImageRef
@@ -16,7 +19,7 @@ from buildbox.registry.client import Registry
 from tests.integration.archive.engines import WatchedEngine, image_of_its_own, watched_engine
 from tests.integration.archive.test_layout import spoil
 from tests.support.faulty import run_faulty, status
-from tests.support.images import AMD64, MadeImage, make_image
+from tests.support.images import AMD64, MadeImage, Settings, make_image, packed_as
 from tests.support.registry import RealRegistry
 from tests.support.seen import Seen
 
@@ -184,3 +187,30 @@ def test_the_list_of_names_is_not_read_on_the_way_to_an_image(archive: Archive) 
     with watched_engine(made) as engine:
         assert images.find(Archive.open(archive.path), pin(made), AMD64)
         obtain(Archive.open(archive.path), engine, pin(made), offline=True, registry_for=no_registry)
+
+
+def test_uncompressed_layers_are_loaded(archive: Archive) -> None:
+    made = packed_as("plain", {"a": b"plain layer\n"}, {"b": b"second"}, settings=Settings(env=("A=plain",)))
+    made.put_into(archive)
+    with watched_engine(made) as engine:
+        obtain(archive, engine, pin(made), offline=True, registry_for=no_registry)
+
+
+@pytest.mark.parametrize("kind", ["zstd", "zstd said to be gzip"])
+def test_zstd_layers_are_loaded_or_refused_before_anything_is(archive: Archive, kind: str) -> None:
+    """And what is said of the engine is true: it can, or it really can't."""
+    own = secrets.token_bytes(8)  # else the engine may know the layer, whatever it is packed in
+    made = packed_as(kind, {"a": own}, settings=Settings(labels={"test": kind}))
+    made.put_into(archive)
+    found = images.find(archive, pin(made), AMD64)
+    assert found is not None
+    with watched_engine(made) as engine:
+        if unpacks_zstd(engine.info()):
+            obtain(archive, engine, pin(made), offline=True, registry_for=no_registry)
+            return
+        with pytest.raises(CannotUnpack, match="compressed with zstd") as caught:
+            obtain(archive, engine, pin(made), offline=True, registry_for=no_registry)
+        assert "Docker Engine 23 or later" in caught.value.hint
+        assert engine.loads == 0
+        with pytest.raises(EngineError):
+            load(archive, found, engine, Silent())
