@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from buildbox.archive.images import choose, image_entries, read_manifest
 from buildbox.archive.layout import Archive, BlobDamaged, BlobMissing
-from buildbox.archive.remote import held, retention_tag
+from buildbox.archive.places import Place
+from buildbox.archive.remote import held, index_tag, retention_tag
 from buildbox.digest import Digest
 from buildbox.errors import ImageError
 from buildbox.oci import MAX_MANIFEST, Descriptor, Index, Platform
@@ -26,6 +27,7 @@ class Presence:
     tag: str = ""  # that holds it
     gone: tuple[str, ...] = ()  # digests that the registry doesn't have
     lost: tuple[str, ...] = ()  # platforms of the index that the registry doesn't have and that aren't needed
+    advice: str = ""  # lines, where it is UNKNOWN
 
     @property
     def ok(self) -> bool:
@@ -52,12 +54,17 @@ def look(archive: Archive, registry: Registry, ref: ImageRef, platform: Platform
             return Presence(GONE, why, gone=tuple(str(entry.digest) for entry in gone), lost=lost)
         tag = _holding_tag(registry, ref, ref.digest)
     except ImageError as error:
-        return Presence(UNKNOWN, error.reason)
+        return Presence(UNKNOWN, error.reason, advice=error.hint)
     if tag:
         return Presence(THERE, tag=tag, lost=lost)
     means = f"the tag {ref.tag} means another image now" if ref.tag else "the pin names none"
     why = f"no tag is known to hold it ({means}): {registry.host} may remove it any day"
     return Presence(LOOSE, why, lost=lost)
+
+
+def remote_has(registry: Registry, place: Place, pin: Digest) -> bool:
+    """Whether the remote archive has `pin` at `place`, if only as an index's bytes. Raises ImageError."""
+    return registry.has(place.repository, pin) or registry.has(place.repository, index_tag(pin))
 
 
 def kept_platforms(archive: Archive, pin: Digest) -> tuple[str, ...] | None:

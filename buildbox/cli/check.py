@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from buildbox.cli.call import Call
-from buildbox.errors import Exit, UsageError
+from buildbox.errors import Exit, ImageError, UsageError
 
 if TYPE_CHECKING:
     from buildbox.archive.presence import Presence
     from buildbox.config.model import Config, Toolchain
+    from buildbox.reference import ImageRef
     from buildbox.registry.client import Registry
 
 
@@ -39,9 +41,10 @@ def check(
     It warns where there is none: the pin's tag means another image now, and no tag keep-sha256-... is there.
 
     With --json: {"project", "toolchains": {NAME: IMAGE}, "tasks": N}, and with --remote "remote":
-    [{"toolchains", "image", "state", "why", "tag", "gone", "lost", "archive"}]; "state" is there, loose (no
-    tag holds it), gone, unknown (it couldn't be asked) or built (from a recipe: no registry is asked);
-    "archive" has the platforms that the archive has of it, or is null.
+    [{"toolchains", "image", "state", "why", "advice", "tag", "gone", "lost", "archive", "remote-archive"}];
+    "state" is there, loose (no tag holds it), gone, unknown (it couldn't be asked) or built (from a recipe:
+    no registry is asked); "archive" has the platforms that the archive has of it, or is null;
+    "remote-archive" says whether the one in config.toml has it, null where it wasn't or couldn't be asked.
 
     Exit status: 121 where an image isn't pinned or, with --remote, is gone from its registry.
 
@@ -82,7 +85,7 @@ def check(
 def _ask(call: Call, config: Config) -> list[dict[str, Any]]:
     """What the registries answer for each pin, shown as it comes."""
     from buildbox.archive.layout import Archive
-    from buildbox.archive.presence import kept_platforms, look
+    from buildbox.archive.presence import THERE, Presence, kept_platforms, look
     from buildbox.images import require_pin
     from buildbox.pins import is_built
 
@@ -105,21 +108,39 @@ def _ask(call: Call, config: Config) -> list[dict[str, Any]]:
             kept = kept_platforms(archive, require_pin(ref))
             values: dict[str, Any] = {"toolchains": names, "image": str(ref)}
             if is_built(ref):
-                values |= {"state": "built", "why": "", "tag": "", "gone": [], "lost": []}
+                presence = Presence("built")
             else:
                 presence = look(archive, open_registry(ref.registry), ref, users[0].platform)
-                values |= _values(presence)
+            values |= _values(presence)
             values["archive"] = None if kept is None else list(kept)
+            values["remote-archive"] = (
+                None if presence.state == THERE else _ask_remote(call, ref, open_registry)
+            )
             found.append(values)
             if not call.console.json:
                 _show(call, values, call.recipe_for(ref))
     return found
 
 
+def _ask_remote(call: Call, ref: ImageRef, open_registry: Callable[[str], Registry]) -> bool | None:
+    """Whether the remote archive has the image; None where there is none, or it can't be asked."""
+    from buildbox.archive.places import remote_place
+    from buildbox.archive.presence import remote_has
+    from buildbox.images import require_pin
+
+    try:
+        for place in remote_place(ref, call.user.archive.remote):
+            return remote_has(open_registry(place.host), place, require_pin(ref))
+    except ImageError as error:
+        call.console.say(f"the remote archive can't be asked: {error.reason}")
+    return None
+
+
 def _values(presence: Presence) -> dict[str, Any]:
     return {
         "state": presence.state,
         "why": presence.why,
+        "advice": presence.advice,
         "tag": presence.tag,
         "gone": list(presence.gone),
         "lost": list(presence.lost),
@@ -130,24 +151,29 @@ def _show(call: Call, found: dict[str, Any], recipe: str | None) -> None:
     """One line of what was found, and the advice below it."""
     state, kept = found["state"], found["archive"]
     word = "fail" if state in ("gone", "unknown") else "warn" if state == "loose" or found["lost"] else "ok"
+    if state == "built" and kept is None and not found["remote-archive"]:
+        word = "warn"
     words = {
         "built": "built from a recipe; no registry is asked",
         "there": f"there, held by the tag {found['tag']}",
     }
     if call.console.quiet and word == "ok":
         return
-    lines = [f"{call.console.state(word)}  {', '.join(found['toolchains'])}: {found['image']}"]
-    lines.append(words.get(state) or found["why"])
+    lines = [words.get(state) or found["why"], *found["advice"].splitlines()]
     if found["lost"]:
         lines.append(f"not there any more for {', '.join(found['lost'])}, which nothing here needs")
-    if kept is not None and (word != "ok" or state == "built"):
+    if kept is not None and state != "there":
         lines.append("the archive has it" + (f" ({', '.join(kept)})" if kept else ""))
-    elif kept is None and state == "loose":
+    elif state == "loose":
         lines.append("the archive doesn't have it; it would: buildbox archive save")
-    elif kept is None and state != "there":
-        rebuilt = f"; it can be rebuilt: buildbox images build {recipe}" if recipe else ""
-        lines.append(f"the archive doesn't have it{rebuilt}")
-    call.console.lines([lines[0], *(f"      {line}" for line in lines[1:])])
+    elif state != "there":
+        lines.append("the archive doesn't have it")
+    if found["remote-archive"] is not None:
+        lines.append(f"the remote archive {'has' if found['remote-archive'] else 'lacks'} it")
+    if recipe and state != "there":
+        lines.append(f"it can be rebuilt: buildbox images build {recipe}")
+    heading = f"{call.console.state(word)}  {', '.join(found['toolchains'])}: {found['image']}"
+    call.console.lines([heading, *(f"      {line}" for line in lines)])
 
 
 def _count(number: int, noun: str) -> str:

@@ -191,7 +191,12 @@ def test_what_is_gone(make_project: MakeProject, real_registry: RealRegistry) ->
     assert "the archive doesn't have it" in result.out
     keep(project, ONE, pin)
     archive_of(project).add_bytes(INDEX.manifests[INDEX.digest][1])
-    assert "the archive has it (linux/amd64)" in project.run("check", "--remote").out
+    remote = f"{real_registry.host}/check/remote"
+    (project.home / "config.toml").write_text(f'[archive]\nremote = "{remote}"\n')
+    out = project.run("check", "--remote").out
+    assert "the archive has it (linux/amd64)\n      the remote archive lacks it\n" in out
+    project.ok("archive", "push")
+    assert "      the remote archive has it\n" in project.run("check", "--remote").out
 
 
 def test_a_child_that_is_gone(make_project: MakeProject, real_registry: RealRegistry) -> None:
@@ -216,8 +221,9 @@ def test_what_cannot_be_asked_and_what_need_not(make_project: MakeProject) -> No
     project = make_project(python=built, nowhere=f"127.0.0.1:1/x:1@{TWO.digest}")
     result = project.run("check", "--remote")
     assert result.status == Exit.IMAGE
-    assert f"ok    python: {built}\n      built from a recipe; no registry is asked" in result.out
+    assert f"warn  python: {built}\n      built from a recipe; no registry is asked" in result.out
     assert "127.0.0.1:1 can't be reached" in result.out
+    assert "      Check the network" in result.out
     assert "1 pinned image can't be had" in result.err
     assert project.run("--offline", "check", "--remote").status == Exit.USAGE
     project.ok("--offline", "check")
