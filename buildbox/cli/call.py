@@ -114,7 +114,8 @@ class Call:
         from buildbox.registry.credentials import DockerLogins
 
         plain = host in self.user.archive.plain_http
-        return Registry(host, DockerLogins(self.host.env), self.host.env, plain=plain)
+        logins = DockerLogins(self.host.env)
+        return Registry(host, logins, self.host.env, plain=plain, note=self.console.say)
 
     def places(self, ref: ImageRef) -> Sequence[Place]:
         """Where `ref` can be had beside the engine and the archive, best first. Raises ConfigError."""

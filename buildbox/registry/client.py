@@ -4,7 +4,7 @@ digest asked for; what was asked by tag is named by the digest of its very bytes
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,9 +56,11 @@ class Registry:
         pause: float = 0.5,
         certificates: Path | None = None,
         plain: bool = False,
+        note: Callable[[str], None] = lambda why: None,
     ) -> None:
         """`host` is ImageRef.registry; `env` gives proxies and certificates. `read_timeout` (without a byte)
-        and `pause` (before a retry) are seconds. `plain`: it is asked without TLS, as its user wants."""
+        and `pause` (before a retry) are seconds. `plain`: it is asked without TLS, as its user wants. `note`
+        hears of long waits that the registry asks for."""
         from buildbox.registry import http
 
         self.host = host
@@ -71,6 +73,7 @@ class Registry:
             pause=pause,
             certificates=certificates or http.CERTIFICATES,
             plain=plain,
+            note=note,
         )
         self._lock = threading.Lock()
         self._base = ""  # found on the first request

@@ -22,7 +22,8 @@ from buildbox import __version__
 from buildbox.errors import ImageError
 from buildbox.registry.auth import is_loopback
 from buildbox.registry.proxy import proxy_for
-from buildbox.registry.refusal import RETRIES, Refusal, Transient, explain
+from buildbox.registry.refusal import RETRIES, Refusal, Transient, explain, read_wait
+from buildbox.units import show_duration
 
 CERTIFICATES = Path("/etc/docker/certs.d")  # HOST/*.crt: where docker looks for a registry's own authorities
 CONNECT_TIMEOUT = 15.0  # seconds
@@ -31,7 +32,8 @@ CHUNK = 1 << 16  # bytes; small, since a dropped connection loses the one it was
 _HOPS = 8
 _PLACE = re.compile(r"^\S*Connection\S*\(.*?\): ")  # urllib3 names it; so do we
 _COMMIT = 5  # read timeouts that a registry may take for an answer to what was sent
-_MAX_WAIT = 15.0  # seconds that we let a registry put us off
+_MAX_WAIT = 60.0  # seconds that we let a registry put us off
+_LONG_WAIT = 1.0  # seconds: one that a person is told of
 _FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
 
 T = TypeVar("T")
@@ -65,11 +67,14 @@ class Web:
         pause: float = 0.5,
         certificates: Path = CERTIFICATES,
         plain: bool = False,
+        note: Callable[[str], None] = lambda why: None,
     ) -> None:
+        """`note` hears of long waits that the registry asks for."""
         self.host = host  # as people call it, for messages
         self.pause = pause  # seconds before the first retry
         self.plain = plain  # may be asked without TLS wherever it is
-        self._env = env
+        self._env, self._note = env, note
+        self._quiet_until = 0.0  # by the monotonic clock: the registry wants no requests before
         self._timeout = (min(CONNECT_TIMEOUT, read_timeout), read_timeout)
         self._session = requests.Session()
         self._session.trust_env = False  # else ~/.netrc would replace our Authorization
@@ -89,14 +94,25 @@ class Web:
         """
         attempt = 0
         while True:
+            time.sleep(max(0.0, self._quiet_until - time.monotonic()))
             try:
                 return ask()
             except Transient as fault:
                 if attempt >= fault.retries or fault.wait > _MAX_WAIT:
                     raise fault.error from fault
                 again(fault.error.reason)
+                if fault.wait:
+                    self._be_quiet(fault)
                 time.sleep(max(fault.wait, self.pause * 2**attempt))
                 attempt += 1
+
+    def _be_quiet(self, fault: Transient) -> None:
+        """Keeps other threads from asking, too, for as long as the registry wants."""
+        end = time.monotonic() + fault.wait
+        longer = end - self._quiet_until
+        self._quiet_until = max(self._quiet_until, end)
+        if longer >= _LONG_WAIT:
+            self._note(f"{fault.error.reason}; waiting {show_duration(fault.wait)}, as it asks")
 
     def send(
         self,
@@ -273,11 +289,6 @@ def _in_words(error: BaseException) -> str:
     return _PLACE.sub("", text)
 
 
-def _retry_after(response: requests.Response) -> float:
-    value = response.headers.get("Retry-After", "")
-    return float(value) if value.isascii() and value.isdigit() else 0.0
-
-
 def read_refusal(response: requests.Response) -> Refusal:
     """The answer with the registry's own words (distribution-spec, section "Error Codes"), short."""
     code = message = ""
@@ -290,4 +301,5 @@ def read_refusal(response: requests.Response) -> Refusal:
     finally:
         response.close()
     message = "".join(c if c.isprintable() else " " for c in message)[:200].strip()
-    return Refusal(response.status_code, response.reason, code, message, _retry_after(response))
+    wait = read_wait(response.headers.get("Retry-After", ""), response.headers.get("Date", ""))
+    return Refusal(response.status_code, response.reason, code, message, wait)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 
 from buildbox.errors import ImageError
+from buildbox.units import show_duration
 
 RETRIES = 3  # of what may pass by itself
 # Codes (distribution-spec, section "Error Codes") of an upload that got lost on its way: ours was right.
@@ -46,6 +48,19 @@ class TagFixed(ImageError):
     """The registry doesn't let a tag be overwritten."""
 
 
+def read_wait(retry_after: str, date: str) -> float:
+    """Seconds that a `Retry-After` header asks for, a number of them or a time (RFC 9110, section 10.2.3).
+
+    `date` is the answer's own `Date`, so that no clock but the registry's counts. 0 for what can't be read.
+    """
+    if retry_after.isascii() and retry_after.isdigit():
+        return float(retry_after)
+    try:
+        return max(0.0, (parsedate_to_datetime(retry_after) - parsedate_to_datetime(date)).total_seconds())
+    except (ValueError, TypeError):
+        return 0.0
+
+
 def explain(host: str, refusal: Refusal, what: str) -> Exception:
     """What `refusal` means for `what` we asked `host` for: an ImageError, or a Transient."""
     status, said = refusal.status, refusal.said
@@ -58,12 +73,14 @@ def explain(host: str, refusal: Refusal, what: str) -> Exception:
     if status == 404:
         return Absent(f"{host} has no {what}{said}", "Check the name, the tag and the digest.")
     if status == 429:
+        when = f"It asks to come back in {show_duration(refusal.wait)}" if refusal.wait else "Wait a while"
         error = ImageError(
             f"{host} says that there were too many requests ({status}{said})",
-            "Wait a while, or log in with `docker login`: logged-in users are often allowed more.",
+            f"{when}, or log in with `{login_command(host)}`: logged-in users are often allowed more.",
         )
         return Transient(error, refusal.wait)
-    error = ImageError(f"{host} fails on {what}: {status} {refusal.reason}{said}", "Try again later.")
+    when = f"It asks to come back in {show_duration(refusal.wait)}." if refusal.wait else "Try again later."
+    error = ImageError(f"{host} fails on {what}: {status} {refusal.reason}{said}", when)
     return Transient(error, refusal.wait) if status >= 500 or status == 408 else error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 import time
 from collections.abc import Iterator, Mapping
 
@@ -90,10 +91,35 @@ def test_a_lasting_fault_is_said(faulty: FaultyRegistry, code: int, words: str) 
 def test_a_registry_that_puts_us_off_for_long_is_not_waited_for(faulty: FaultyRegistry) -> None:
     faulty.rules = [only("/manifests/", status(429, Retry_After="3600"))]
     begin = time.monotonic()
-    with pytest.raises(ImageError, match="too many requests"):
+    with pytest.raises(ImageError, match="too many requests") as caught:
         ask(faulty).resolve("x", "1")
     assert time.monotonic() - begin < 5
     assert len(faulty.requests("/manifests/")) == 1
+    assert "It asks to come back in 1h00m" in caught.value.hint
+    assert f"docker login {faulty.host}" in caught.value.hint
+
+
+def test_a_registry_that_asks_to_wait_is_waited_for_by_all_threads_and_that_is_said(
+    faulty: FaultyRegistry,
+) -> None:
+    faulty.rules = [only("/manifests/1", status(429, Retry_After="1"), times=1)]
+    notes: list[str] = []
+    times: dict[str, float] = {}
+    registry = Registry(faulty.host, pause=0.001, note=notes.append)
+
+    def resolve(tag: str) -> None:
+        registry.resolve("x", tag)
+        times[tag] = time.monotonic()
+
+    first = threading.Thread(target=resolve, args=("1",))
+    begin = time.monotonic()
+    first.start()
+    while not notes and time.monotonic() < begin + 5:
+        time.sleep(0.005)
+    resolve("2")
+    first.join()
+    assert min(times.values()) - begin >= 1
+    assert notes == [f"{faulty.host} says that there were too many requests (429); waiting 1.0s, as it asks"]
 
 
 @pytest.mark.parametrize("code", [401, 403])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from buildbox.errors import ImageError
-from buildbox.registry.refusal import Refusal, TagFixed, Transient, explain_push
+from buildbox.registry.refusal import Refusal, TagFixed, Transient, explain, explain_push, read_wait
 
 BLOB = "blob sha256:12 in a/b"
 TAG = "tag 1 in a/b"
@@ -75,3 +75,31 @@ def test_what_may_pass(refusal: Refusal) -> None:
     fault = explain_push("r.example", refusal, BLOB)
     assert isinstance(fault, Transient)
     assert fault.wait == refusal.wait
+
+
+NOON = "Mon, 23 Nov 2026 12:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("header", "date", "seconds"),
+    [
+        ("", NOON, 0),
+        ("30", "", 30),
+        ("Mon, 23 Nov 2026 12:01:30 GMT", NOON, 90),
+        ("Mon, 23 Nov 2026 11:59:00 GMT", NOON, 0),
+        ("Mon, 23 Nov 2026 12:01:30 GMT", "", 0),
+        ("Mon, 23 Nov 2026 12:01:30 -0000", NOON, 0),
+        ("-5", NOON, 0),
+        ("soon", NOON, 0),
+        ("\u0663", NOON, 0),
+    ],
+)
+def test_how_long_a_registry_puts_us_off(header: str, date: str, seconds: float) -> None:
+    assert read_wait(header, date) == seconds
+
+
+def test_who_is_put_off_hears_for_how_long() -> None:
+    for status in (429, 503):
+        fault = explain("r.example", Refusal(status, "", wait=7200.0), "tag 1 in x")
+        assert isinstance(fault, Transient)
+        assert "It asks to come back in 2h00m" in fault.error.hint
