@@ -1,8 +1,9 @@
-"""What `archive gc` does, while others save.
+"""What `archive gc` does, while others may save.
 
-First names go as planned, unless somebody has come to count on one since. Then blobs go that nothing refers
-to, each under the archive's lock. One stays that is named by then, or that was claimed (Archive.claim) within
-a day and after what it was part of had been kept: somebody is about to name it.
+Where nobody saves (savers.py), nobody begins before it is done: what is dropped is removed at once. Else
+names go that nobody has come to count on since it was planned, and of blobs only what nobody claimed
+(Archive.claim) for a day, each under the archive's lock. What nothing ever referred to is left for a day in
+any case: it is an interrupted download's.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import fcntl
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from buildbox.archive import files
+from buildbox.archive import files, savers
 from buildbox.archive.layout import REPAIR, Archive
 from buildbox.archive.plan import Drop, Limits, plan, size_of
 from buildbox.archive.projects import KnownProject, forget, known_projects
@@ -26,6 +28,7 @@ from buildbox.oci import Descriptor
 
 _GRACE = 86400.0  # seconds for which what nothing refers to is left alone
 _HEX = re.compile(r"[0-9a-f]{64}")  # a blob's name
+_TICK = 1.0  # seconds; more than a file system's clock steps by
 _BATCH = 50  # blobs that are removed before somebody else gets the lock
 
 
@@ -39,6 +42,7 @@ class Collected:
     files: int  # abandoned downloads and files aside
     size: int  # bytes of all that is kept
     gone: tuple[KnownProject, ...]  # projects that don't count any more
+    alone: bool  # nobody saved meanwhile: else blobs of what was dropped are there for another day
 
 
 def collect(
@@ -50,29 +54,8 @@ def collect(
     A dry run changes nothing. Raises ArchiveError; before anything is done where something that stays is
     damaged, for what it needs can't be told then.
     """
-    work = _Work(archive, data, now, frozenset(also))
-    _check_names(archive)
-    projects = known_projects(data)
-    needed = work.needed(projects)
-    stock = take_stock(archive, needed)
-    used = {kept.top.digest: when for kept in stock if (when := last_used(data, kept.manifests))}
-    drops = plan(stock, used, needed, limits, now)
-    tops = {drop.kept.top.digest for drop in drops}
-    staying = [kept for kept in stock if kept.top.digest not in tops]
-    _check_damage(staying)
-    if dry_run:
-        unnamed = _loose(archive, _all_blobs(staying))
-        found = [_removable(archive, digest, _released(drops), now) for digest in unnamed]
-        sizes = [size for size in found if size is not None]
-        aside = [size for _, size in _abandoned(archive, now, remove=False)]
-    else:
-        drops = _drop(work, drops, used)
-        sizes = list(_sweep(work, _released(drops)))
-        aside = [size for _, size in _abandoned(archive, now, remove=True)]
-        staying = list(take_stock(archive, needed))
-        forget(data, _gone(projects), {digest for kept in staying for digest in kept.manifests})
-    freed = sum(sizes) + sum(aside)
-    return Collected(drops, len(sizes), freed, len(aside), size_of(staying), _gone(projects))
+    with nullcontext(True) if dry_run else savers.nobody_else(archive.path) as alone:
+        return _collect(_Work(archive, data, now, frozenset(also), alone), limits, dry_run)
 
 
 def loose(archive: Archive, stock: Iterable[Kept]) -> int:
@@ -87,13 +70,43 @@ class _Work:
     data: Path
     now: float
     also: frozenset[Digest]
+    alone: bool  # nobody saves meanwhile
 
     def needed(self, projects: Iterable[KnownProject]) -> frozenset[Digest]:
         return self.also.union(*(project.digests for project in projects))
 
+    def released(self, drops: Iterable[Drop]) -> frozenset[Digest]:
+        """Blobs that nobody can be counting on once `drops` have no name."""
+        return frozenset().union(*(drop.kept.blobs for drop in drops)) if self.alone else frozenset()
+
+
+def _collect(work: _Work, limits: Limits, dry_run: bool) -> Collected:
+    archive = work.archive
+    _check_names(archive)
+    projects = known_projects(work.data)
+    needed = work.needed(projects)
+    stock = take_stock(archive, needed)
+    used = {kept.top.digest: when for kept in stock if (when := last_used(work.data, kept.manifests))}
+    drops = plan(stock, used, needed, limits, work.now)
+    tops = {drop.kept.top.digest for drop in drops}
+    staying = [kept for kept in stock if kept.top.digest not in tops]
+    _check_damage(staying)
+    if dry_run:
+        unnamed = _loose(archive, _all_blobs(staying))
+        found = [_removable(archive, digest, work.released(drops), work.now) for digest in unnamed]
+        sizes = [size for size in found if size is not None]
+    else:
+        drops = _drop(work, drops, used)
+        sizes = list(_sweep(work, work.released(drops)))
+        staying = list(take_stock(archive, needed))
+        forget(work.data, _gone(projects), {digest for kept in staying for digest in kept.manifests})
+    aside = list(_abandoned(archive, work.now, remove=not dry_run))
+    freed = sum(sizes) + sum(aside)
+    return Collected(drops, len(sizes), freed, len(aside), size_of(staying), _gone(projects), work.alone)
+
 
 def _drop(work: _Work, drops: Sequence[Drop], used: Mapping[Digest, float]) -> tuple[Drop, ...]:
-    """Forgets the names of `drops`; gives those that nobody has begun to count on meanwhile."""
+    """Forgets the names of `drops`; gives those that nobody has come to count on meanwhile."""
     planned = {drop.kept.top.digest: drop.kept for drop in drops}
     needed = work.needed(known_projects(work.data)) if drops else frozenset()
 
@@ -101,7 +114,7 @@ def _drop(work: _Work, drops: Sequence[Drop], used: Mapping[Digest, float]) -> t
         kept = planned.get(found.digest)
         return (
             kept is None
-            or kept.changed != _changed(work.archive, found.digest)
+            or not (work.alone or _is_settled(work, kept))
             or not kept.manifests.isdisjoint(needed)
             or (last_used(work.data, kept.manifests) or 0) > used.get(found.digest, 0)
         )
@@ -111,7 +124,16 @@ def _drop(work: _Work, drops: Sequence[Drop], used: Mapping[Digest, float]) -> t
     return tuple(drop for drop in drops if forgotten.issuperset(drop.kept.names))
 
 
-def _sweep(work: _Work, released: Mapping[Digest, int]) -> Iterator[int]:
+def _is_settled(work: _Work, kept: Kept) -> bool:
+    """Whether nobody has saved it anew since it was seen."""
+    try:
+        changed = work.archive.blob_path(kept.top.digest).stat().st_ctime_ns
+    except FileNotFoundError:
+        return True
+    return changed == kept.changed and changed / 1e9 < work.now - _TICK
+
+
+def _sweep(work: _Work, released: Collection[Digest]) -> Iterator[int]:
     """Removes blobs that nothing refers to; gives the bytes of each."""
     archive = work.archive
     seen, live = None, _all_blobs(take_stock(archive, work.needed(known_projects(work.data))))
@@ -129,30 +151,18 @@ def _sweep(work: _Work, released: Mapping[Digest, int]) -> Iterator[int]:
                     yield size
 
 
-def _released(drops: Iterable[Drop]) -> dict[Digest, int]:
-    """The blobs of `drops`, and up to which ctime (nanoseconds) nobody has counted on them for anything else.
-
-    A saver claims blobs first and names what they are part of last.
-    """
-    found: dict[Digest, int] = {}
-    for drop in drops:
-        for digest in drop.kept.blobs:
-            found[digest] = max(found.get(digest, 0), drop.kept.changed)
-    return found
-
-
-def _removable(archive: Archive, digest: Digest, released: Mapping[Digest, int], now: float) -> int | None:
+def _removable(archive: Archive, digest: Digest, released: Collection[Digest], now: float) -> int | None:
     """Bytes of a blob that nothing refers to, if it may go; None where it is to stay, or gone."""
     try:
         status = archive.blob_path(digest).stat()
     except FileNotFoundError:
         return None
-    may_go = status.st_ctime_ns <= released.get(digest, 0) or now - status.st_ctime > _GRACE
+    may_go = digest in released or now - status.st_ctime > _GRACE
     return status.st_size if may_go else None
 
 
-def _abandoned(archive: Archive, now: float, *, remove: bool) -> Iterator[tuple[Path, int]]:
-    """What dead writers left: a blob's beginning at once, a download that could go on after a day."""
+def _abandoned(archive: Archive, now: float, *, remove: bool) -> Iterator[int]:
+    """Bytes of what dead writers left: a blob's beginning at once, a download that can go on after a day."""
     with files.explained(archive.path):
         paths = [path for name in ("ingest", "partial") for path in (archive.path / name).glob("*")]
         for path in paths:
@@ -167,7 +177,7 @@ def _abandoned(archive: Archive, now: float, *, remove: bool) -> Iterator[tuple[
                 if done or now - status.st_mtime > _GRACE:
                     if remove:
                         path.unlink(missing_ok=True)
-                    yield path, status.st_size
+                    yield status.st_size
             except BlockingIOError:
                 pass  # its writer lives
             finally:
@@ -185,13 +195,6 @@ def _loose(archive: Archive, live: Collection[Digest]) -> list[Digest]:
 
 def _gone(projects: Iterable[KnownProject]) -> tuple[KnownProject, ...]:
     return tuple(project for project in projects if project.gone)
-
-
-def _changed(archive: Archive, digest: Digest) -> int:
-    try:
-        return archive.blob_path(digest).stat().st_ctime_ns
-    except FileNotFoundError:
-        return 0
 
 
 def _state_of_names(archive: Archive) -> tuple[int, int]:

@@ -5,6 +5,7 @@ and a kill or power cut at any moment.
     ingest/*                                 blobs being written, each locked by its writer
     partial/HEX                              downloads that can be resumed
     lock                                     held while index.json is changed, and while a blob is removed
+    savers                                   held by all who save; see savers.py
 
 A blob's mtime says since when it is there, its ctime when somebody last counted on it: see Archive.claim.
 """
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from buildbox.archive import files
+from buildbox.archive import files, savers
 from buildbox.digest import CHUNK, Digest
 from buildbox.errors import ArchiveError
 from buildbox.oci import OCI_INDEX, Descriptor, canonical
@@ -137,6 +138,7 @@ class Archive:
 
         To be asked by whoever is about to name something that is made of it. Raises ArchiveError.
         """
+        savers.begin(self.path)
         if not self.has(digest):
             return False
         with files.locked(self.path / "lock"):
@@ -210,6 +212,7 @@ class Archive:
 
         Raises BlobRefused where they aren't `expected`, or not `size` bytes; ArchiveFull; ArchiveError.
         """
+        savers.begin(self.path)
         with files.aside(self.path / "ingest") as (file, path):
             writer = BlobWriter(file, path, expected, size)
             yield writer

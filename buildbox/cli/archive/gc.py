@@ -66,7 +66,7 @@ def gc(
         archive = Archive.open(call.archive_path, create=False)
         done = collect(archive, call.host.data, limits, call.host.now, dry_run=dry_run, also=also)
     else:
-        done = Collected((), 0, 0, 0, 0, ())
+        done = Collected((), 0, 0, 0, 0, (), alone=True)
     _show(call, done, limits, dry_run)
 
 
@@ -105,6 +105,8 @@ def _show(call: Call, done: Collected, limits: Limits, dry_run: bool) -> None:
     )
     verb = "would be freed" if dry_run else "freed"
     call.console.say(f"{show_size(done.freed)} {verb} ({done.blobs} blobs), {show_size(done.size)} kept")
+    if done.drops and not done.alone:
+        call.console.say("something is being saved: the rest of what was dropped can be freed in a day")
     if limits.size is not None and done.size > limits.size:
         call.console.say(f"that is more than {show_size(limits.size)}, but all of it is needed")
 
