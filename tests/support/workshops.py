@@ -13,6 +13,8 @@ from buildbox.recipes.hosttools import HostTools
 from buildbox.recipes.lock import Lock
 from buildbox.recipes.packages import gather, keep
 from buildbox.recipes.snapshot import Snapshot
+from buildbox.recipes.target import target_of
+from buildbox.recipes.wheels import gather_wheels
 from buildbox.recipes.workplace import workplace
 from buildbox.recipes.workshop import Workshop
 from buildbox.reference import ImageRef
@@ -29,10 +31,14 @@ def workshop(
 
 
 def fetch_packages(lock: Lock, shop: Workshop, snapshot: Snapshot | None = None) -> list[bytes]:
-    """What `gather` brings, in the order of the lock; it is kept, as a build does it."""
+    """The lock's packages, in its order; they and its wheels are kept, as a build does it."""
     with workplace(shop.temp, shop.host) as place:
         debs = place.path / "packages"
         debs.mkdir()
         found = [path.read_bytes() for path in gather(lock, debs, place, shop, snapshot)]
+        if lock.wheels:
+            wheels = place.path / "wheels"
+            wheels.mkdir()
+            gather_wheels(lock.wheels, target_of(lock.packages, lock.architecture), wheels, shop)
         keep(lock, ImageRef.parse("buildbox/tests:1"), shop.archive)
         return found

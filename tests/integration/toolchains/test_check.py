@@ -8,6 +8,7 @@ import json
 import secrets
 import tarfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from buildbox.archive.images import ArchivedImage, find_image
 from buildbox.archive.layout import Archive
 from buildbox.digest import Digest
 from buildbox.oci import Descriptor, Platform
+from buildbox.recipes.lock import read_lock
+from buildbox.recipes.recipe import read_recipe
 from buildbox.recipes.record import Built, record
 from buildbox.reference import ImageRef
 from tests.support.engines import SOCKET
@@ -142,7 +145,8 @@ def test_a_recorded_pin_whose_image_has_another_file(recipe: Recipe) -> None:
     layer = recipe.layer()
     tampered = bytearray(layer)
     tampered[start_of(layer, "./etc/debian_version") + 3] ^= 1
-    record(recipe.folder, put_built(recipe.archive, NAME, bytes(tampered)))
+    lock = read_lock(recipe.folder, read_recipe(recipe.folder))
+    record(recipe.folder, replace(put_built(recipe.archive, NAME, bytes(tampered)), lock=lock.checksum))
     before = recipe.kept
     found = recipe.check()
     assert found.status == 122, found.err
