@@ -126,6 +126,7 @@ def save(
     if not kept:
         why = "\n".join(f"{each.what}: {each.why}" for each in left)
         raise ImageError(f"nothing of the image {ref} can be kept", why)
+    archive.add_bytes(top.data)  # it may be all that was lost
     name = full_name(ref, top.descriptor.digest)
     if name not in {known for known, _ in archive.refs()}:  # else it stays as old as it is
         archive.keep(top.descriptor, name)
