@@ -61,6 +61,9 @@ class Soundness:
         return not self.faults and not self.list_fault
 
 
+NOTHING = Soundness(0, 0, 0, (), "")
+
+
 def examine(archive: Archive, states: States, platform: Platform) -> Soundness:
     """What is wrong with all that is kept by name, and with any other blob.
 

@@ -20,6 +20,7 @@ class Origin:
 
     places: tuple[Place, ...] = ()  # best first
     command: str = ""  # what a person can type to have it made here again
+    surely: bool = False  # the same again, whatever its recipe has become since
 
 
 def find_origin(name: str, recipe_for: RecipeFor, settings: ArchiveSettings) -> Origin:
@@ -37,11 +38,12 @@ def find_origin(name: str, recipe_for: RecipeFor, settings: ArchiveSettings) -> 
     built_here = ref.registry == DEFAULT_REGISTRY and ref.repository.startswith(_OURS)
     if built_here and (ref.tag or "").endswith(_PACKAGES):
         return Origin((), f"buildbox images build {recipe}")
-    known = recipe_for(ref) or (recipe if built_here and ref.tag else None)
+    recorded = recipe_for(ref)
+    known = recorded or (recipe if built_here and ref.tag else None)
     command = f"buildbox images build {known}" if known else ""
     if name.startswith(f"{RECOVERED}@"):
-        return Origin((), command)
+        return Origin((), command, recorded is not None)
     places = places_of(ref, settings)
     if built_here:  # that registry has other people's of this name, if any
         places = tuple(place for place in places if place.host != ref.registry)
-    return Origin(places, command)
+    return Origin(places, command, recorded is not None)

@@ -52,9 +52,13 @@ def check(
       buildbox archive check --repair
     """
     from buildbox.archive.hashing import hash_all, look_again
-    from buildbox.archive.soundness import examine
+    from buildbox.archive.layout import Archive
+    from buildbox.archive.soundness import NOTHING, SET_ASIDE, examine
 
     call: Call = ctx.obj
+    if not call.archive_path.exists():  # looking at it doesn't make it
+        _show(call, Archive(call.archive_path), NOTHING, None)
+        return Exit.OK
     archive = call.archive()
     platform = _platform()
     states = hash_all(archive, call.console)
@@ -63,7 +67,7 @@ def check(
         look_again(archive, states)
         found = examine(archive, states, platform)
     done = None
-    if repair and (not found.ok or (archive.path / "damaged").exists()):
+    if repair and (not found.ok or (archive.path / SET_ASIDE).exists()):
         found, done = _repair(call, archive, states, found, platform)
     _show(call, archive, found, done)
     return Exit.OK if found.ok else Exit.ARCHIVE
@@ -130,15 +134,18 @@ def _show(call: Call, archive: Archive, found: Soundness, done: Repair | None) -
 
 def _error(archive: Archive, found: Soundness, done: Repair | None) -> ArchiveError:
     from buildbox.archive.layout import REPAIR
+    from buildbox.archive.soundness import SET_ASIDE
 
     states = [fault.state for fault in found.faults]
     parts = [f"{states.count(state)} {state}" for state in dict.fromkeys(states)]
     if found.list_fault:
         parts.append("its list of names")
+    hint = "Each line says what the places answered that might have had it."
+    aside = archive.path / SET_ASIDE
     if done is None:
         hint = f"Fetch again what can be had: {REPAIR}"
-    else:
-        hint = "What was found damaged and couldn't be had again is kept in " + str(archive.path / "damaged")
+    elif aside.exists():
+        hint += f"\nWhat was found damaged is kept in {aside} until a good copy is here."
     return ArchiveError(f"the archive at {archive.path} is damaged: {', '.join(parts)}", hint)
 
 
@@ -160,7 +167,8 @@ def _lines(
             answer = done.answers.get((name, place)) if done else None
             lines.append(f"        {place}: {answer}" if answer else f"        to be had from {place}")
         if origins[name].command:
-            lines.append(f"        to be made again: {origins[name].command}")
+            unless = "" if origins[name].surely else " (if its lock is still the same)"
+            lines.append(f"        to be made again: {origins[name].command}{unless}")
     if not fault.names:
         lines.append("      nothing that is kept needs it")
     return lines

@@ -76,6 +76,12 @@ def test_a_sound_archive(kept: Kept) -> None:
     assert "the archive is sound: 8 blobs" in result.err
 
 
+def test_an_archive_that_is_not_there_yet(tmp_path: Path) -> None:
+    project = Project(tmp_path, tmp_path / "home")
+    assert json.loads(project.ok("--json", "archive", "check"))["blobs"] == 0
+    assert not project.home.exists()
+
+
 @pytest.mark.parametrize(("harm", "state"), [(spoil, "damaged"), (remove, "missing")])
 @pytest.mark.parametrize(
     ("digest", "role"), [(INDEX, "index"), (AMD, "manifest"), (CONFIG, "config"), (LAYERS[0], "layer")]

@@ -11,7 +11,7 @@ import pytest
 from buildbox.archive.hashing import hash_all
 from buildbox.archive.layout import REF_NAME, Archive
 from buildbox.archive.names import RECOVERED, rebuild
-from buildbox.archive.soundness import SET_ASIDE, Soundness, examine
+from buildbox.archive.soundness import NOTHING, SET_ASIDE, Soundness, examine
 from buildbox.digest import Digest
 from buildbox.oci import OCI_MANIFEST, Descriptor, canonical
 from buildbox.progress import Silent
@@ -203,6 +203,6 @@ def test_a_name_that_is_not_its_entrys_digest_is_not_taken_over(archive: Archive
 
 def test_an_empty_archive_has_nothing_wrong(tmp_path: Path) -> None:
     archive = Archive.open(tmp_path / "new")
-    assert look(archive) == Soundness(0, 0, 0, (), "")
+    assert look(archive) == NOTHING
     (archive.path / "index.json").unlink()
     assert look(archive).ok

@@ -42,6 +42,12 @@ def test_what_was_built_here_is_not_looked_for_among_other_peoples() -> None:
     assert origin("docker.io/buildbox/python:3.11", "python/3.12")[1] == "buildbox images build python/3.12"
 
 
+def test_only_a_recipe_that_has_recorded_the_very_image_surely_gives_it_again() -> None:
+    name = f"docker.io/buildbox/python:3.11@{DIGEST}"
+    assert find_origin(name, lambda ref: "python/3.11", SETTINGS).surely
+    assert not find_origin(name, lambda ref: None, SETTINGS).surely
+
+
 def test_packages_come_from_no_registry() -> None:
     assert origin("docker.io/buildbox/python:3.11-packages") == ([], "buildbox images build python/3.11")
 
