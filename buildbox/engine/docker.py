@@ -26,12 +26,14 @@ from buildbox.container import NAME_LABEL, ContainerSpec
 from buildbox.engine.attached import Attached
 from buildbox.engine.building import follow
 from buildbox.engine.find import Address
+from buildbox.engine.podman import in_its_words, is_podman, no_building
 from buildbox.engine.protocol import Ended, EngineInfo, ImageMissing
 from buildbox.errors import EngineError
 from buildbox.oci import Platform
 
 _QUICK = 120  # seconds that an engine has for a request that isn't a load or a wait
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+_ID = re.compile(r"sha256:[0-9a-f]{64}")
 _GONE = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
@@ -43,7 +45,9 @@ def connect(address: Address) -> DockerEngine:
         with closing(_client(address, DEFAULT_DOCKER_API_VERSION)) as asking:
             pong = asking.get(f"{asking.base_url}/_ping", timeout=_QUICK)
             pong.raise_for_status()
-        return DockerEngine(_client(address, pong.headers["Api-Version"]), address.url)
+        return DockerEngine(
+            _client(address, pong.headers["Api-Version"]), address.url, podman=is_podman(pong.headers)
+        )
     except KeyError:
         raise EngineError("what answers there is not a container engine") from None
     except (docker.errors.DockerException, *_GONE) as error:
@@ -67,8 +71,9 @@ def unignored(folder: Path, patterns: Sequence[str], dockerfile: str) -> list[st
 class DockerEngine:
     """A connection to one engine."""
 
-    def __init__(self, api: APIClient, address: str) -> None:
+    def __init__(self, api: APIClient, address: str, *, podman: bool = False) -> None:
         self._api: Any = api  # the SDK's stubs miss calls that it documents
+        self._podman = podman
         self.address = address
 
     def info(self) -> EngineInfo:
@@ -100,12 +105,22 @@ class DockerEngine:
         return Platform(version["Os"], version["Arch"])
 
     def has_image(self, image_id: str) -> bool:
+        if not _ID.fullmatch(image_id):
+            return False  # engines take a part of an id for it, or (Podman) for an error
         try:
             with _faults("look for an image"):
                 found = self._api.inspect_image(image_id)
         except _NotFound:
             return False
         return bool(found["Id"] == image_id)
+
+    def find_image(self, name: str) -> str | None:
+        try:
+            with _faults("look for an image"):
+                found = str(self._api.inspect_image(name)["Id"])
+        except _NotFound:
+            return None
+        return found if found.startswith("sha256:") else f"sha256:{found}"
 
     def load(self, tar: Iterable[bytes]) -> None:
         self._api.timeout = None  # a large image on a slow disk takes as long as it takes
@@ -127,6 +142,8 @@ class DockerEngine:
         cache: bool,
         network: str,
     ) -> tuple[str, ...]:
+        if self._podman:
+            raise no_building()
         params = {
             "dockerfile": dockerfile,
             "rm": "1",
@@ -169,12 +186,17 @@ class DockerEngine:
         name = labels.get(NAME_LABEL)
         try:
             with _faults("create a container"):
-                made = self._api.create_container_from_config(_container_json(spec), name)
+                made = self._api.create_container_from_config(self._body(spec), name)
         except _NotFound as error:
             if "image" in error.reason.lower():
                 raise ImageMissing(error.reason) from None
             raise
         return str(made["Id"])
+
+    def _body(self, spec: ContainerSpec) -> dict[str, Any]:
+        body = _container_json(spec)
+        local = self.address.startswith("unix://")
+        return in_its_words(body, spec, local=local) if self._podman else body
 
     def attach(self, container: str, spec: ContainerSpec) -> Attached:
         params = {"stdout": 1, "stderr": 1, "stream": 1, "stdin": int(spec.stdin)}
@@ -265,6 +287,8 @@ def _faults(doing: str) -> Iterator[None]:
                 "or correct the task's `network`; `docker network ls` tells what there is.",
             ) from None
         kind = {404: _NotFound, 409: _Conflict}.get(status, EngineError)
+        if "container state improper" in said:  # Podman's 409 has the status 500
+            kind = _Conflict
         hint = "`buildbox doctor` checks the engine."
         if status == 400:  # it understood, and can't
             hint = "Correct what is asked of the engine there: the task's limits, user or mounts."

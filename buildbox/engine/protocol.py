@@ -80,6 +80,12 @@ class Engine(Protocol):
     def has_image(self, image_id: str) -> bool:
         """Whether the engine's store holds an image of exactly this id."""
 
+    def find_image(self, name: str) -> str | None:
+        """The id of the image that a person calls `name`, by a tag or an id's beginning; None for none.
+
+        Only where a person asks by name: what a tag means may change at any time.
+        """
+
     def load(self, tar: Iterable[bytes]) -> None:
         """Streams an image archive into the engine's store."""
 

@@ -12,12 +12,15 @@ from tests.support.engines import Running, Subject, chosen
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each test that takes an engine runs on every chosen one; with `real_subject` not on FakeEngine."""
+    """Each test that takes an engine runs on every chosen one that its kind of subject can be."""
     try:
         names = chosen(metafunc.config.getoption("--engines"))
     except ValueError as error:
         raise pytest.UsageError(str(error)) from None
-    if "real_subject" in metafunc.fixturenames:
+    if "building_subject" in metafunc.fixturenames:
+        building = [name for name in ("fake", *names) if name != "podman"]
+        metafunc.parametrize("building_subject", building, indirect=True, scope="module")
+    elif "real_subject" in metafunc.fixturenames:
         metafunc.parametrize("real_subject", names, indirect=True, scope="module")
     elif "subject" in metafunc.fixturenames:
         metafunc.parametrize("subject", ("fake", *names), indirect=True, scope="module")
@@ -40,6 +43,12 @@ def subject(request: pytest.FixtureRequest, running: Running) -> Subject:
 @pytest.fixture(scope="module")
 def real_subject(request: pytest.FixtureRequest, running: Running) -> Subject:
     """An engine whose containers are containers."""
+    return running.get(request.param)
+
+
+@pytest.fixture(scope="module")
+def building_subject(request: pytest.FixtureRequest, running: Running) -> Subject:
+    """An engine that builds."""
     return running.get(request.param)
 
 

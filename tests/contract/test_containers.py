@@ -45,8 +45,11 @@ def test_only_who_may_mount_can(subject: Subject) -> None:
     assert said(subject, "mknod /x b 8 0 2>/dev/null || echo no", **root, may_mount=True) == "no\n"
 
 
-def test_binds_are_writable_or_not(subject: Subject, tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("bind, with=commas: and 'quotes'")
+@pytest.mark.parametrize("name", ["bind, with=commas", "colon: and 'quotes'"])
+def test_binds_are_writable_or_not(
+    subject: Subject, tmp_path_factory: pytest.TempPathFactory, name: str
+) -> None:
+    folder = tmp_path_factory.mktemp(name)
     binds = (Bind(str(folder), "/a"), Bind(str(folder), "/b", read_only=True))
     script = "cd /a && echo x > made; cd /b && cat made; touch other 2>/dev/null || echo refused"
     assert said(subject, script, binds=binds, user=f"{os.getuid()}:{os.getgid()}") == "x\nrefused\n"
@@ -83,7 +86,8 @@ def test_limits(subject: Subject) -> None:
 def test_too_much_memory_is_told(subject: Subject) -> None:
     script = "head -c 200m /dev/zero | tail -c 150m > /dev/null"
     ended, _ = run(subject.engine, sh(subject, f"exec sh -c '{script}'", memory=32 << 20))
-    assert ended == Ended(137, out_of_memory=True)
+    podman = subject.engine.info().name == "Podman Engine"  # 4.3, which doesn't see it happen
+    assert ended == Ended(137, out_of_memory=not podman)
 
 
 def test_the_first_process_reaps(subject: Subject) -> None:

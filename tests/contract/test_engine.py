@@ -91,8 +91,9 @@ def test_status(subject: Subject, script: str, status: int) -> None:
 
 def test_a_program_that_is_not_there_is_127(subject: Subject) -> None:
     ended, output = run(subject.engine, sh(subject, "", argv=("/bin/no-such-program", "x")))
-    assert ended.status == 127
-    assert b"no-such-program" in output[2]
+    podman = subject.engine.info().name == "Podman Engine"  # whose init has another status for it
+    assert ended.status == (1 if podman else 127)
+    assert (b"No such file" if podman else b"no-such-program") in output[2]
 
 
 def test_waiting_after_the_end_gives_the_status_again(subject: Subject) -> None:

@@ -1,0 +1,62 @@
+"""Where Podman's Docker-compatible socket (4.3) takes other words than Docker for the same container."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from buildbox.container import ContainerSpec
+from buildbox.errors import EngineError
+
+_OWN_HEADER = "Libpod-Api-Version"  # in its answers, and in no other engine's
+
+
+def is_podman(headers: Mapping[str, str]) -> bool:
+    """Whether an answer with these headers comes from Podman."""
+    return _OWN_HEADER in headers
+
+
+def in_its_words(body: Mapping[str, Any], spec: ContainerSpec, *, local: bool) -> dict[str, Any]:
+    """The body of "Create a container" as Podman understands it.
+
+    `local`: it sees the files of this machine. Raises EngineError for a mount that it can't make.
+    """
+    mounts, binds = [], []
+    for bind, mount in zip(spec.binds, body["HostConfig"]["Mounts"], strict=True):
+        if local and not Path(bind.source).exists():  # Podman makes a folder there instead
+            raise EngineError(
+                f"the engine couldn't create a container: bind source path does not exist: {bind.source}"
+            )
+        if "," not in bind.source + bind.target:  # it makes a list of words of a mount, and can't quote
+            mounts.append(mount)
+        elif ":" not in bind.source + bind.target:
+            binds.append(f"{bind.source}:{bind.target}:{'ro' if bind.read_only else 'rw'}")
+        else:
+            raise EngineError(
+                f"Podman can't mount a path with both a comma and a colon: {bind.source}",
+                "Move the project to a folder whose name has none of them, or use a Docker Engine.",
+            )
+    tmpfs = {mount.target: _tmpfs(mount.options, spec.user) for mount in spec.tmpfs}
+    return {**body, "HostConfig": {**body["HostConfig"], "Mounts": mounts, "Binds": binds, "Tmpfs": tmpfs}}
+
+
+def no_building() -> EngineError:
+    """Why Podman isn't asked to build (tried with 4.3).
+
+    Its instructions run in the host's network, whatever the request says, and go on when nobody listens.
+    """
+    return EngineError(
+        "Podman can't be asked to build a Dockerfile: it would run it in the host's network",
+        "Build with a Docker Engine: --engine URL. Debian recipes need none, and images built elsewhere run.",
+    )
+
+
+def _tmpfs(options: str, user: str) -> str:
+    """Podman knows no uid= and gid=, but U: whoever the container runs as."""
+    uid, _, gid = user.partition(":")
+    words = options.split(",")
+    owner = [f"uid={uid}", f"gid={gid}"]
+    if not all(word in words for word in owner):
+        return options
+    return ",".join([*(word for word in words if word not in owner), "U"])

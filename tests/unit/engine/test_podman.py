@@ -1,0 +1,73 @@
+"""What Podman is told instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from docker.api.client import APIClient
+
+from buildbox.container import Bind, ContainerSpec, Tmpfs
+from buildbox.engine.docker import DockerEngine
+from buildbox.engine.podman import in_its_words, is_podman
+from buildbox.errors import EngineError
+
+
+def spec(**changes: Any) -> ContainerSpec:
+    values = {"image": "sha256:1", "argv": ("true",), "env": (), "workdir": "/", "user": "7:8", "labels": ()}
+    return ContainerSpec(**{**values, **changes})
+
+
+def told(spec: ContainerSpec, local: bool = False) -> dict[str, Any]:
+    mounts = [{"Source": bind.source} for bind in spec.binds]
+    body = {"Image": spec.image, "HostConfig": {"Mounts": mounts, "Tmpfs": {}, "Init": True}}
+    return in_its_words(body, spec, local=local)
+
+
+def test_it_is_known_by_its_header() -> None:
+    assert is_podman({"Libpod-Api-Version": "4.3.1", "Api-Version": "1.41"})
+    assert not is_podman({"Api-Version": "1.51", "Server": "Docker/28.5.2"})
+
+
+def test_the_rest_of_the_request_stays() -> None:
+    body = told(spec())
+    assert (body["Image"], body["HostConfig"]["Init"]) == ("sha256:1", True)
+
+
+def test_a_path_with_a_comma_goes_another_way() -> None:
+    binds = (Bind("/plain: it", "/a"), Bind("/a, b", "/b"), Bind("/c,d", "/e", read_only=True))
+    host = told(spec(binds=binds))["HostConfig"]
+    assert host["Mounts"] == [{"Source": "/plain: it"}]
+    assert host["Binds"] == ["/a, b:/b:rw", "/c,d:/e:ro"]
+
+
+def test_a_path_with_a_comma_and_a_colon_goes_no_way() -> None:
+    with pytest.raises(EngineError, match="both a comma and a colon: /a, b: c"):
+        told(spec(binds=(Bind("/a, b: c", "/a"),)))
+
+
+def test_only_an_engine_of_this_machine_is_spared_what_is_not_here(tmp_path: Path) -> None:
+    missing = spec(binds=(Bind(str(tmp_path / "missing"), "/a"),))
+    with pytest.raises(EngineError, match="bind source path does not exist"):
+        told(missing, local=True)
+    assert len(told(missing)["HostConfig"]["Mounts"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("mode=0755,exec,uid=7,gid=8", "mode=0755,exec,U"),
+        ("mode=1777,exec", "mode=1777,exec"),
+        ("mode=0755,uid=1,gid=8", "mode=0755,uid=1,gid=8"),  # which it refuses
+    ],
+)
+def test_the_owner_of_a_tmpfs(options: str, words: str) -> None:
+    assert told(spec(tmpfs=(Tmpfs("/t", options),)))["HostConfig"]["Tmpfs"] == {"/t": words}
+
+
+def test_it_is_not_asked_to_build() -> None:
+    api = APIClient("unix:///nowhere/to/be/found.sock", version="1.41")
+    engine = DockerEngine(api, "unix:///nowhere/to/be/found.sock", podman=True)
+    with pytest.raises(EngineError, match="host's network"):
+        engine.build(iter([]), "Dockerfile", print, args={}, cache=True, network="none")
