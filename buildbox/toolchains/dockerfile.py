@@ -24,14 +24,13 @@ from buildbox.images import PlacesFor, RecipeFor, RegistryFor, obtain, own_place
 from buildbox.oci import DOCKER_LAYER_GZIP, OCI_LAYER_GZIP, Descriptor
 from buildbox.recipes.context import IGNORE, context_tar, read_ignore
 from buildbox.recipes.dockerfile import Base, Dockerfile, read_dockerfile, takes_from_elsewhere
-from buildbox.recipes.exported import Exported, unpack
-from buildbox.recipes.layers import Layer, add_layer, add_manifest
+from buildbox.recipes.layers import Layer
 from buildbox.recipes.record import Built
-from buildbox.recipes.workplace import Workplace, room, workplace
 from buildbox.recipes.workshop import Workshop
 from buildbox.reference import ImageRef
 from buildbox.sources import proxies
 from buildbox.toolchains.difference import printable
+from buildbox.toolchains.taken import take_out
 
 _OWN = ".buildbox.Dockerfile"  # in the context: the Dockerfile as it was judged
 _TAIL = 20  # lines of a failed build's log that are shown
@@ -66,7 +65,6 @@ def rebuild_dockerfile(folder: Path, shop: Workshop, by: ByEngine, into: Archive
 
 
 def _build(folder: Path, shop: Workshop, by: ByEngine, into: Archive, cache: bool) -> Built:
-    name = f"{folder.parent.name}/{folder.name}"
     image = _image_name(folder)
     dockerfile = read_dockerfile(folder)
     engine = by.engine
@@ -74,17 +72,13 @@ def _build(folder: Path, shop: Workshop, by: ByEngine, into: Archive, cache: boo
     names = {base: image_id.removeprefix("sha256:") for base, (_, image_id) in bases.items()}
     ids = _run(folder, dockerfile, names, shop, engine, cache)
     try:
-        with room(shop.temp, name), workplace(shop.temp, shop.host) as place:
-            shop.progress.note("taking the image out of the engine")
-            exported = unpack(engine.save(ids[-1]), ids[-1], place.path)
-            known = _known_layers([found for found, _ in bases.values()], shop.archive, into)
-            layers = _add_layers(exported, known, place, shop, into)
+        known = _known_layers([found for found, _ in bases.values()], shop.archive)
+        return take_out(engine, ids[-1], image, shop, into, known, _annotations(folder))
     finally:
         if not cache:
             taken = {image_id for _, image_id in bases.values()}
             for image_id in reversed([each for each in dict.fromkeys(ids) if each not in taken]):
                 engine.drop_image(image_id)
-    return add_manifest(image, exported.platform, exported.config, layers, _annotations(folder), into)
 
 
 def _image_name(folder: Path) -> ImageRef:
@@ -173,7 +167,7 @@ def _run(
         raise ImageError(f"{folder} can't be built: {error.reason}", hint) from None
 
 
-def _known_layers(bases: list[ArchivedImage], archive: Archive, into: Archive) -> dict[Digest, Layer]:
+def _known_layers(bases: list[ArchivedImage], archive: Archive) -> dict[Digest, Layer]:
     """The bases' own layers, by diff id: an image that is built on them has them as they are."""
     found: dict[Digest, Layer] = {}
     for image in bases:
@@ -183,22 +177,6 @@ def _known_layers(bases: list[ArchivedImage], archive: Archive, into: Archive) -
                 diff_id = Digest.parse(text)
                 found[diff_id] = Layer(Descriptor(OCI_LAYER_GZIP, blob.digest, blob.size), diff_id)
     return found
-
-
-def _add_layers(
-    exported: Exported, known: Mapping[Digest, Layer], place: Workplace, shop: Workshop, into: Archive
-) -> list[Layer]:
-    done = dict(known)
-    for layer in known.values():
-        if layer.diff_id in exported.diff_ids and not into.has(layer.blob.digest):
-            with into.ingest(layer.blob.digest, layer.blob.size) as writer:
-                for chunk in shop.archive.stream(layer.blob.digest):
-                    writer.write(chunk)
-    for diff_id, tar in zip(exported.diff_ids, exported.layers, strict=True):
-        if diff_id not in done:
-            shop.progress.note(f"compressing the layer {diff_id.short}")
-            done[diff_id] = add_layer(tar, place, shop.tools, into)
-    return [done[diff_id] for diff_id in exported.diff_ids]
 
 
 def _config(image: ArchivedImage, archive: Archive) -> dict[str, Any]:

@@ -58,6 +58,9 @@ class FakeEngine:
     def has_image(self, image_id: str) -> bool:
         return image_id in self.images
 
+    def find_image(self, name: str) -> str | None:
+        return next((i for i in self.images if i == name or i[7:].startswith(name)), None)
+
     def load(self, tar: Iterable[bytes]) -> None:
         data = b"".join(tar)
         try:

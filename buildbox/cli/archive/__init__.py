@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from buildbox.cli.archive.add import add
 from buildbox.cli.archive.check import check
 from buildbox.cli.archive.gc import gc
 from buildbox.cli.archive.list import show
@@ -15,7 +16,7 @@ from buildbox.cli.archive.push import push
 from buildbox.cli.archive.restore import restore
 from buildbox.cli.archive.save import save
 
-VERBS: tuple[Callable[..., Any], ...] = (save, restore, check, gc, push, pull)
+VERBS: tuple[Callable[..., Any], ...] = (save, restore, add, check, gc, push, pull)
 
 
 def add_to(app: typer.Typer) -> None:
