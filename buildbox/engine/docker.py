@@ -122,14 +122,6 @@ class DockerEngine:
             return None
         return found if found.startswith("sha256:") else f"sha256:{found}"
 
-    def find_image(self, name: str) -> str | None:
-        try:
-            with _faults("look for an image"):
-                found = str(self._api.inspect_image(name)["Id"])
-        except _NotFound:
-            return None
-        return found if found.startswith("sha256:") else f"sha256:{found}"
-
     def load(self, tar: Iterable[bytes]) -> None:
         self._api.timeout = None  # a large image on a slow disk takes as long as it takes
         try:
