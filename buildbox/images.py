@@ -4,6 +4,7 @@ mirrors, the pin's own registry."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, closing
 from typing import TYPE_CHECKING, TypeVar
 
 from buildbox.archive.images import ArchivedImage, Unfit, find_image
@@ -118,7 +119,7 @@ def obtain(
         take,
         offline=offline,
         places_for=places_for,
-        registry_for=registry_for,
+        open_registry=lambda host: closing(registry_for(host)),
         recipe_for=recipe_for,
         progress=progress,
         answers=answers,
@@ -132,7 +133,7 @@ def ask_places(
     *,
     offline: bool,
     places_for: PlacesFor,
-    registry_for: RegistryFor,
+    open_registry: Callable[[str], AbstractContextManager[Registry]],
     recipe_for: RecipeFor,
     progress: Progress,
     answers: Sequence[tuple[str, str]] = (),
@@ -150,11 +151,8 @@ def ask_places(
             found.append((place.kind, f"{place.host} is not asked (--offline)"))
             continue
         try:
-            registry = registry_for(place.host)
-            try:
+            with open_registry(place.host) as registry:
                 return take(registry, place)
-            finally:
-                registry.close()
         except Unfit:
             raise  # of bytes that hash to the pin: they are the same everywhere
         except ImageError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -43,7 +44,7 @@ class Sources:
 
     offline: bool  # from the archive alone
     places_for: PlacesFor
-    registry_for: RegistryFor
+    registry_for: RegistryFor  # for `save` the same one each time, closed by whoever opened it
     recipe_for: RecipeFor
 
 
@@ -227,7 +228,7 @@ def _ask(ref: ImageRef, take: Callable[[Registry, Place], T], sources: Sources, 
         take,
         offline=sources.offline,
         places_for=sources.places_for,
-        registry_for=sources.registry_for,
+        open_registry=lambda host: nullcontext(sources.registry_for(host)),
         recipe_for=sources.recipe_for,
         progress=progress,
         answers=[("archive", "doesn't have all of it")],

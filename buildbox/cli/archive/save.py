@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, closing
 from dataclasses import asdict
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from buildbox.config.model import Toolchain
     from buildbox.images import PlacesFor
     from buildbox.oci import Platform
+    from buildbox.registry.client import Registry
     from buildbox.saving import Saved
 
 
@@ -71,18 +74,24 @@ def save_pins(
         require_pin(toolchain.image)
     call.note_use(project, (toolchain.image for toolchain in chosen))
     archive, own = call.archive(), _own_platform(call)
-    sources = Sources(call.offline, places_for, call.registry, call.recipe_for)
     saved: list[Saved] = []
     failed: list[tuple[str, ImageError]] = []
-    for toolchain in chosen:
-        wanted = platforms_of(toolchain, given, everything, own)
-        _tell_unneeded(call, toolchain, given)
-        try:
-            saved.append(save_image(archive, toolchain, wanted, sources, call.console))
-        except ImageError as error:
-            failed.append((toolchain.name, error))
-            continue
-        _tell(call, saved[-1])
+    with ExitStack() as stack:
+
+        @cache
+        def registry_for(host: str) -> Registry:
+            return stack.enter_context(closing(call.registry(host)))
+
+        sources = Sources(call.offline, places_for, registry_for, call.recipe_for)
+        for toolchain in chosen:
+            wanted = platforms_of(toolchain, given, everything, own)
+            _tell_unneeded(call, toolchain, given)
+            try:
+                saved.append(save_image(archive, toolchain, wanted, sources, call.console))
+            except ImageError as error:
+                failed.append((toolchain.name, error))
+                continue
+            _tell(call, saved[-1])
     if call.console.json:
         call.console.document(
             {"images": [_values(each) for each in saved], "failed": [_failure(*each) for each in failed]}
@@ -105,8 +114,6 @@ def _platforms(texts: Sequence[str], everything: bool) -> tuple[Platform, ...]:
 
 def _own_platform(call: Call) -> Callable[[], Platform]:
     """Gives the engine's platform, asked once; without an engine this machine's."""
-    from functools import cache
-
     from buildbox.oci import Platform
 
     @cache
