@@ -106,8 +106,12 @@ def save(
     What is there already isn't asked for anywhere. Raises ImageError, with each place's answer where none has
     it; ArchiveError.
     """
-    ref, everything = toolchain.image, platforms is None
-    top = _top(archive, ref, sources, progress)
+    ref, pin, everything = toolchain.image, require_pin(toolchain.image), platforms is None
+    top = _kept_top(archive, pin)
+    lost = top is None
+    top = top or _ask(
+        ref, lambda registry, place: fetch_top(archive, registry, place, pin, check=True), sources, progress
+    )
     left = list(_others(top)) if everything else []
     kept: dict[str, Descriptor] = {}
     blobs: dict[Digest, int] = {}
@@ -127,8 +131,9 @@ def save(
     if not kept:
         why = "\n".join(f"{each.what}: {each.why}" for each in left)
         raise ImageError(f"nothing of the image {ref} can be kept", why)
-    archive.add_bytes(top.data)  # it may be all that was lost
-    name = full_name(ref, top.descriptor.digest)
+    if lost:
+        archive.add_bytes(top.data)  # it may be all that was
+    name = full_name(ref, pin)
     if name not in {known for known, _ in archive.refs()}:  # else it stays as old as it is
         archive.keep(top.descriptor, name)
     return Saved(toolchain.name, ref, tuple(kept), tuple(left), sum(blobs.values()), fetched)
@@ -207,19 +212,14 @@ def _config(archive: Archive, entry: Descriptor) -> ImageConfig:
     return read_config(archive.read(manifest.config, MAX_CONFIG), manifest.config.digest)
 
 
-def _top(archive: Archive, ref: ImageRef, sources: Sources, progress: Progress) -> Top:
-    pin = require_pin(ref)
+def _kept_top(archive: Archive, pin: Digest) -> Top | None:
+    """What `pin` names, from the archive; None where that lost it, or has it damaged."""
     try:
         data = archive.read(pin, MAX_MANIFEST)
-        document = read_manifest(data, pin)
-        return Top(Descriptor(document.media_type, pin, len(data)), data, document)
     except (BlobMissing, BlobDamaged):
-        return _ask(
-            ref,
-            lambda registry, place: fetch_top(archive, registry, place, pin, check=True),
-            sources,
-            progress,
-        )
+        return None
+    document = read_manifest(data, pin)
+    return Top(Descriptor(document.media_type, pin, len(data)), data, document)
 
 
 def _ask(ref: ImageRef, take: Callable[[Registry, Place], T], sources: Sources, progress: Progress) -> T:

@@ -183,6 +183,20 @@ def test_offline_takes_what_is_here_and_names_what_is_not(archive: Archive) -> N
         assert len(registry.asked) == asked
 
 
+def test_nothing_is_written_where_all_is_there(archive: Archive) -> None:
+    """So it works in an archive that may only be read."""
+
+    def changes() -> dict[Path, int]:
+        return {path: path.stat().st_ctime_ns for path in (archive.path, *archive.path.rglob("*"))}
+
+    index = make_index(AMD, ARM)
+    with run_faulty(index) as registry:
+        keep(archive, registry, (AMD64,))
+        before = changes()
+        keep(archive, registry, (AMD64,))
+    assert changes() == before
+
+
 def test_an_image_of_one_platform_is_no_other(archive: Archive) -> None:
     with run_faulty(AMD) as registry:
         assert keep(archive, registry, None).platforms == ("linux/amd64",)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from buildbox.archive.layout import Archive
 from buildbox.oci import OCI_MANIFEST
 from tests.integration.archive.engines import SOCKET, remove
 from tests.support import registry
-from tests.support.faulty import run_faulty, status
+from tests.support.faulty import Call, run_faulty, status
 from tests.support.images import AMD64, ARM64, MadeImage, make_image, make_index
 from tests.support.project import Project
 from tests.support.registry import RealRegistry
@@ -237,3 +238,41 @@ def test_platforms_that_are_asked_for(project: Project, real_registry: RealRegis
     assert odd.status == 2 and "is not a platform" in odd.err
     lacking = project.run("archive", "save", "one", "--platform", "linux/s390x")
     assert lacking.status == 121 and "it is for: linux/amd64, linux/arm64/v8" in lacking.err
+
+
+def test_a_registry_without_tls_is_asked_where_its_user_says_so(
+    project: Project, two: tuple[MadeImage, MadeImage]
+) -> None:
+    """By way of a proxy, so that it needs no other machine."""
+    host = "registry.example.com:5000"
+    pins(project, one=f"{host}/one:1@{two[0].digest}", two=f"{host}/two:1@{two[1].digest}")
+    with run_faulty(two[0]) as own:
+        proxy = f"http://{own.host}"
+        project = replace(project, env={"http_proxy": proxy, "https_proxy": proxy})
+        assert project.run("archive", "save", "one").status == 121
+        assert own.asked == []
+        settings(project, f'[archive]\nplain-http = ["{host}"]\n')
+        project.ok("archive", "save", "one")
+    assert archive(project).is_sound(two[0].layers()[0])
+
+
+def test_a_login_is_made_once_for_a_whole_save(project: Project, two: tuple[MadeImage, MadeImage]) -> None:
+    index = make_index(two[0], make_image({"a": b"arm"}, platform=ARM64))
+    tokens: list[str] = []
+
+    def token(call: Call) -> bool:
+        if call.path.startswith("/token"):
+            tokens.append(call.path)
+            call.reply(200, b'{"token": "t"}')
+        elif call.headers.get("Authorization") != "Bearer t" and call.path != "/v2/":
+            realm = f'Bearer realm="http://{call.headers["Host"]}/token",service="s"'
+            call.reply(401, WWW_Authenticate=realm)
+        else:
+            return False
+        return True
+
+    with run_faulty(index, token) as own:
+        image = f"{own.host}/one:1@{index.digest}"
+        pins(project, one=image, two=image)
+        project.ok("archive", "save", "--all-platforms")
+    assert len(tokens) == 1
