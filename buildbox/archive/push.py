@@ -114,6 +114,13 @@ def contents(archive: Archive, top: Descriptor) -> tuple[list[tuple[Descriptor, 
     return list(manifests.values()), list(blobs.values())
 
 
+def claim_contents(archive: Archive, top: Descriptor) -> None:
+    """Claims all that there is of `top`, for whoever is about to name it anew. Raises as `contents` does."""
+    manifests, blobs = contents(archive, top)
+    for each in (*blobs, *(entry for entry, _ in manifests), top):
+        archive.claim(each.digest)
+
+
 def _walk(
     archive: Archive, entry: Descriptor, depth: int
 ) -> Iterator[tuple[Descriptor, bytes, tuple[Descriptor, ...]]]:

@@ -169,16 +169,17 @@ class Call:
                 places_for=self.places,
             )
 
-    def note_use(self, project: Project, used: Iterable[ImageRef]) -> None:
-        """Notes what the project pins and which of it is used now, for `archive list` and `archive gc`.
+    def note_use(self, project: Project | None, used: Iterable[ImageRef]) -> None:
+        """Notes what the project pins and which images are used now, for `archive list` and `archive gc`.
 
         What can't be noted is no reason to fail.
         """
         from buildbox.archive.use import note_project, note_used
 
-        images = [toolchain.image for toolchain in project.config.toolchains.values()]
         try:
-            note_project(self.host.data, project.root, images, self.host.now)
+            if project:
+                images = [toolchain.image for toolchain in project.config.toolchains.values()]
+                note_project(self.host.data, project.root, images, self.host.now)
             for image in used:
                 if image.digest:
                     note_used(self.host.data, image.digest, self.host.now)
@@ -219,8 +220,10 @@ class Call:
             except EngineError as error:
                 hint = f"{error.hint}\n{ways_out(self.archive(), self.host.user_config)}"
                 raise EngineError(error.reason, hint) from None
+            pin = pin or recorded_pin(find_recipe(RECIPE, [own_catalogue()]))
+            self.note_use(None, [pin] if pin else [])
             image = obtain_builder(
-                pin or recorded_pin(find_recipe(RECIPE, [own_catalogue()])),
+                pin,
                 self.archive(),
                 engine,
                 self.host.user_config,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from buildbox.archive.images import MAX_CONFIG, find_tagged, full_name
 from buildbox.archive.layout import Archive, BlobDamaged, BlobMissing
-from buildbox.archive.push import Pushed, contents, push_content, push_top
+from buildbox.archive.push import Pushed, claim_contents, contents, push_content, push_top
 from buildbox.digest import Digest
 from buildbox.errors import ArchiveError, ImageError, UsageError
 from buildbox.host import Host
@@ -129,6 +129,8 @@ def publish(
     """
     top, version = ready.top, ref.tag or ""
     fixed = fixed_tag(version, top.digest)
+    with _advised(ready):
+        claim_contents(archive, top)  # it gets another name at the end
     before = tag_digest(registry, ref.repository, fixed)
     if before is not None and before != top.digest:
         raise tag_taken(registry, ref.repository, fixed, before)

@@ -34,6 +34,14 @@ def test_an_image_is_known_by_its_exact_id(subject: Subject) -> None:
     assert not subject.engine.has_image(NOWHERE)
 
 
+def test_an_image_is_found_by_what_a_person_calls_it(subject: Subject) -> None:
+    digits = subject.image.removeprefix("sha256:")
+    assert subject.engine.find_image(digits[:20]) == subject.image
+    assert subject.engine.find_image(subject.image) == subject.image
+    assert subject.engine.find_image(NOWHERE) is None
+    assert subject.engine.find_image("buildbox.local/tests:no-such-tag") is None
+
+
 def test_creating_from_an_unknown_image_makes_nothing(subject: Subject) -> None:
     mark = secrets.token_hex(6)
     with pytest.raises(ImageMissing):
