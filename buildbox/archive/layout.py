@@ -335,11 +335,14 @@ class Archive:
             files.put(LAYOUT, self.path / "oci-layout", self.path / "ingest")
 
 
+_ELSEWHERE = "or name another place: `path` in [archive] of your config.toml, or BUILDBOX_HOME."
+
+
 def _unreadable(path: Path, error: OSError) -> ArchiveError:
     if isinstance(error, PermissionError):
-        hint = "Make it readable for you, or name another place with BUILDBOX_HOME."
+        hint = f"Make it readable for you, {_ELSEWHERE}"
     else:
-        hint = "Check that the disk is there and healthy, or name another place with BUILDBOX_HOME."
+        hint = f"Check that the disk is there and healthy, {_ELSEWHERE}"
     return ArchiveError(f"the archive can't be read: {path}: {error.strerror}", hint)
 
 
