@@ -205,3 +205,25 @@ def test_a_full_disk_and_then_a_larger_one(tmp_path: Path, faulty: FaultyRegistr
         assert_sound(archive)
     finally:
         subprocess.run(["umount", "-l", str(made.home)], check=True)
+
+
+def test_a_repair_that_is_killed_goes_on_where_it_was(tmp_path: Path, faulty: FaultyRegistry) -> None:
+    made, large = project(tmp_path, faulty), LAYERS[3]
+    archive = archive_of(made)
+    made.ok("archive", "save")
+    damaged = bytes(IMAGE_SIZES[large.hex])
+    archive.blob_path(large).write_bytes(damaged)
+    faulty.rules = [only("/blobs/", Counted())]
+    process, part = made.start("archive", "check", "--repair"), archive.path / "partial" / large.hex
+    while process.poll() is None and not (part.exists() and part.stat().st_size > len(damaged) // 2):
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert (archive.path / "damaged" / large.hex).read_bytes() == damaged  # nothing better is here yet
+    had, counted = part.stat().st_size, Counted(0)
+    faulty.rules = [only("/blobs/", counted)]
+    made.ok("archive", "check", "--repair")
+    assert counted.sent == len(damaged) - had
+    assert_sound(archive)
+    assert not (archive.path / "damaged").exists()
