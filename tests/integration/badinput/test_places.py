@@ -109,7 +109,7 @@ def test_an_archive_that_is_damaged(make_trial: MakeTrial) -> None:
     blobs = trial.project.home / "archive/blobs/sha256"
     config = min(blobs.iterdir(), key=lambda path: path.stat().st_size)
     config.write_bytes(config.read_bytes()[:-1])
-    says = [f"the archive is damaged: blob sha256:{config.name}", f"Remove {config}", "without --offline"]
+    says = [f"the archive is damaged: blob sha256:{config.name}", f"It is {config}", "without --offline"]
     trial.refused("--offline", "run", "t", status=Exit.ARCHIVE, says=says)
 
 
