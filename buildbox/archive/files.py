@@ -23,6 +23,10 @@ class ArchiveFull(ArchiveError):
     """There is no room left where the archive is."""
 
 
+class ReadOnly(ArchiveError):
+    """The archive is one that this user may only read."""
+
+
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Says what an OSError on `path` means for the archive. Raises ArchiveError."""
@@ -36,7 +40,7 @@ def explained(path: Path) -> Iterator[None]:
                 "Free some space there and run the command again; what was already complete is kept.",
             ) from error
         if error.errno in _FORBIDDEN:
-            raise ArchiveError(
+            raise ReadOnly(
                 f"the archive can't be written: {path}: {what}",
                 "Make the folder writable for you; what is already in the archive can still be read.",
             ) from error

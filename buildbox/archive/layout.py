@@ -138,11 +138,14 @@ class Archive:
 
         To be asked by whoever is about to name something that is made of it. Raises ArchiveError.
         """
-        savers.begin(self.path)
-        if not self.has(digest):
-            return False
-        with files.locked(self.path / "lock"):
-            return self._touch(digest)
+        try:
+            savers.begin(self.path)
+            if not self.has(digest):
+                return False
+            with files.locked(self.path / "lock"):
+                return self._touch(digest)
+        except files.ReadOnly:
+            return self.has(digest)  # it is another's to collect
 
     def size(self, digest: Digest) -> int:
         """Bytes of the blob on disk. Raises BlobMissing."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from buildbox.archive import savers
 from buildbox.archive.files import ArchiveFull
 from buildbox.archive.layout import Archive, BlobDamaged, BlobMissing, BlobRefused
 from buildbox.digest import CHUNK, Digest
@@ -271,12 +272,16 @@ def test_an_archive_that_is_read_only_can_be_read(tmp_path: Path) -> None:
     archive = Archive.open(tmp_path / "archive")
     one = kept(archive, b"1")
     archive.keep(one, "a")
+    savers.end(archive.path)
     subprocess.run(["mount", "--bind", str(archive.path), str(archive.path)], check=True)
     try:
         subprocess.run(["mount", "-o", "remount,ro,bind", str(archive.path)], check=True)
         again = Archive.open(archive.path)
         assert again.read(one.digest, 1) == b"1"
         assert len(again.refs()) == 1
+        assert again.claim(one.digest)
+        assert not again.claim(Digest.of(b"2"))
+        assert again.add_bytes(b"1") == one.digest
         for write in (lambda: again.add_bytes(b"2"), lambda: again.keep(one, "b")):
             with pytest.raises(ArchiveError, match="can't be written"):
                 write()
