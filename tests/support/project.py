@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from buildbox.archive import savers
 from buildbox.archive.layout import Archive
 from tests.support.tiny_image import TinyImage
 
@@ -55,6 +56,7 @@ def keep_image(home: Path, image: TinyImage, name: str) -> str:
         archive.add_bytes(data)
     digest = image.descriptor.digest
     archive.keep(image.descriptor, f"docker.io/{name}@{digest}")
+    savers.end(archive.path)  # else this process keeps a file open there, and a disk can't be unmounted
     return f"{name}@{digest}"
 
 
