@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from buildbox import images
-from buildbox.archive import savers
 from buildbox.archive.images import ArchivedImage
 from buildbox.archive.layout import Archive
 from buildbox.container import RUN_LABEL, Facts, container_spec, docker_command
@@ -132,6 +131,8 @@ def _with_image(session: Session, step: Step, attempt: Callable[[ArchivedImage, 
         progress=session.progress,
         places_for=session.places_for,
     )
+    from buildbox.archive import savers
+
     savers.end(session.archive.path)  # gc needn't wait for the task
     return attempt(image, image_id)
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from buildbox.archive import files, savers
+from buildbox.archive import files
 from buildbox.digest import CHUNK, Digest
 from buildbox.errors import ArchiveError
 from buildbox.oci import OCI_INDEX, Descriptor, canonical
@@ -138,6 +138,8 @@ class Archive:
 
         To be asked by whoever is about to name something that is made of it. Raises ArchiveError.
         """
+        from buildbox.archive import savers
+
         try:
             savers.begin(self.path)
             if not self.has(digest):
@@ -215,6 +217,8 @@ class Archive:
 
         Raises BlobRefused where they aren't `expected`, or not `size` bytes; ArchiveFull; ArchiveError.
         """
+        from buildbox.archive import savers
+
         savers.begin(self.path)
         with files.aside(self.path / "ingest") as (file, path):
             writer = BlobWriter(file, path, expected, size)
