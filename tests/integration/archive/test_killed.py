@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,14 +35,17 @@ AMD = next(iter(IMAGE.manifests))
 CONFIG, *LAYERS = list(IMAGE.blobs)[:6]
 TOTAL = sum(len(IMAGE.blobs[digest]) for digest in (CONFIG, *LAYERS))
 PIECE = 16_384
+IN_FLIGHT = 3 * 65_536  # bytes that a fetch of three layers may have taken in and not yet written
 FILE = '[toolchains.{name}]\nimage = "{pin}"\nplatform = "linux/amd64"\n'
 
 
 class Counted:
-    """A rule that serves blobs piece by piece, with a pause after each, and counts what it sent."""
+    """A rule that serves blobs piece by piece and counts what it sent: after `most` bytes nothing more comes
+    until it is let go, so that nobody is done before he is killed, however slow this machine is."""
 
-    def __init__(self, pause: float = 0.001) -> None:
-        self.pause, self.sent = pause, 0
+    def __init__(self, most: int = 1 << 30) -> None:
+        self.most, self.sent = most, 0
+        self.going_on = threading.Event()
 
     def __call__(self, call: Call) -> bool:
         data = call.registry.image.blobs[Digest.parse(call.path.rpartition("/")[2])]
@@ -52,10 +56,15 @@ class Counted:
         call.send_header("Content-Length", str(len(data) - start))
         call.end_headers()
         for at in range(start, len(data), PIECE):
-            call.wfile.write(data[at : at + PIECE])
             with call.registry.lock:
-                self.sent += len(data[at : at + PIECE])
-            time.sleep(self.pause)
+                held = self.sent >= self.most and not self.going_on.is_set()
+                self.sent += 0 if held else len(data[at : at + PIECE])
+            if held:
+                call.wfile.flush()
+                self.going_on.wait(60)
+                call.hang_up()
+                return True
+            call.wfile.write(data[at : at + PIECE])
         return True
 
 
@@ -94,14 +103,21 @@ def start(made: Project) -> subprocess.Popen[bytes]:
     return made.start("archive", "save", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def kill_at(made: Project, archive: Archive, amount: int, delay: float = 0.0) -> bool:
-    """Starts a save and kills it when `amount` bytes have come; whether it was still at it."""
-    process, end = start(made), time.monotonic() + 30
+def wait_for(archive: Archive, amount: int, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 60
     while came(archive) < amount and process.poll() is None and time.monotonic() < end:
         time.sleep(0.0005)
-    time.sleep(delay)
+
+
+def kill_at(made: Project, archive: Archive, registry: FaultyRegistry, amount: int) -> None:
+    """Starts a save and kills it when `amount` bytes were sent and most of them have come."""
+    counted, before = Counted(amount), came(archive)
+    registry.rules = [only("/blobs/", counted)]
+    process = start(made)
+    wait_for(archive, before + amount - IN_FLIGHT, process)
     process.send_signal(signal.SIGKILL)
-    return process.wait(10) == -signal.SIGKILL
+    assert process.wait(10) == -signal.SIGKILL
+    counted.going_on.set()
 
 
 def assert_sound(archive: Archive) -> None:
@@ -115,11 +131,10 @@ def test_a_save_that_is_killed_goes_on_where_it_was(
 ) -> None:
     made = project(tmp_path, faulty)
     archive = archive_of(made)
-    faulty.rules = [only("/blobs/", Counted())]
-    assert kill_at(made, archive, 1 + TOTAL * point // 8)
+    kill_at(made, archive, faulty, TOTAL * (point + 1) // 9)
     assert_sound(archive)
     assert archive.refs() == ()  # not half of it
-    had, counted = came(archive), Counted(0)
+    had, counted = came(archive), Counted()
     assert had > 0
     faulty.rules = [only("/blobs/", counted)]
     made.ok("archive", "save")
@@ -132,29 +147,30 @@ def test_a_save_that_is_killed_goes_on_where_it_was(
 
 def test_a_save_that_is_killed_while_it_ends(tmp_path: Path, faulty: FaultyRegistry) -> None:
     """All bytes are there; what is left is to make blobs and a name of them."""
-    chance, stopped = random.Random(3), 0
+    chance = random.Random(3)
     for round_ in range(6):
         made = project(tmp_path / str(round_), faulty)
         archive = archive_of(made)
-        faulty.rules = [only("/blobs/", Counted(0))]
-        stopped += kill_at(made, archive, TOTAL, chance.uniform(0, 0.03))
+        process = start(made)
+        wait_for(archive, TOTAL, process)
+        time.sleep(chance.uniform(0, 0.03))
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
         assert_sound(archive)
         for _, top in archive.refs():  # a name means that all is there
             assert top.digest == IMAGE.digest
             assert all(archive.is_sound(digest) for digest in (AMD, CONFIG, *LAYERS))
         made.ok("archive", "save")
         assert find_image(archive, IMAGE.digest, AMD64) is not None
-    assert stopped
 
 
 def test_a_save_that_is_killed_again_and_again_gets_there(tmp_path: Path, faulty: FaultyRegistry) -> None:
     made = project(tmp_path, faulty)
-    archive, counted = archive_of(made), Counted()
-    faulty.rules = [only("/blobs/", counted)]
-    for _ in range(5):
-        kill_at(made, archive, came(archive) + TOTAL // 8)
+    archive = archive_of(made)
+    for _ in range(3):
+        kill_at(made, archive, faulty, TOTAL // 6)
         assert_sound(archive)
-    faulty.rules = [only("/blobs/", Counted(0))]
+    faulty.rules = []
     made.ok("archive", "save")
     assert find_image(archive, IMAGE.digest, AMD64) is not None
 
@@ -169,17 +185,16 @@ def test_two_savers_at_once_fetch_each_blob_once(tmp_path: Path, faulty: FaultyR
 
 
 def test_a_saver_whose_neighbour_is_killed_takes_over(tmp_path: Path, faulty: FaultyRegistry) -> None:
-    made, counted = project(tmp_path, faulty), Counted(0.003)
+    made, counted = project(tmp_path, faulty), Counted(TOTAL // 2)
     archive = archive_of(made)
     faulty.rules = [only("/blobs/", counted)]
     first = start(made)
-    while came(archive) < TOTAL // 4:
-        time.sleep(0.001)
+    wait_for(archive, TOTAL // 2 - IN_FLIGHT, first)
     second = start(made)
-    while came(archive) < TOTAL // 2:
-        time.sleep(0.001)
+    time.sleep(0.5)  # mostly it waits by now for what the first one has
     first.send_signal(signal.SIGKILL)
     assert first.wait(10) == -signal.SIGKILL
+    counted.going_on.set()
     assert second.wait(60) == 0
     assert counted.sent < 2 * TOTAL
     assert_sound(archive)
@@ -198,7 +213,7 @@ def test_a_full_disk_and_then_a_larger_one(tmp_path: Path, faulty: FaultyRegistr
         assert_sound(archive)
         assert archive.refs() == ()
         subprocess.run(["mount", "-o", "remount,size=10m", str(made.home)], check=True)
-        had, counted = came(archive), Counted(0)
+        had, counted = came(archive), Counted()
         faulty.rules = [only("/blobs/", counted)]
         made.ok("archive", "save")
         assert counted.sent == TOTAL - had
@@ -213,15 +228,17 @@ def test_a_repair_that_is_killed_goes_on_where_it_was(tmp_path: Path, faulty: Fa
     made.ok("archive", "save")
     damaged = bytes(IMAGE_SIZES[large.hex])
     archive.blob_path(large).write_bytes(damaged)
-    faulty.rules = [only("/blobs/", Counted())]
+    held = Counted(len(damaged) // 2)
+    faulty.rules = [only("/blobs/", held)]
     process, part = made.start("archive", "check", "--repair"), archive.path / "partial" / large.hex
-    while process.poll() is None and not (part.exists() and part.stat().st_size > len(damaged) // 2):
+    while process.poll() is None and not (part.exists() and part.stat().st_size > len(damaged) // 4):
         time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
     process.communicate()
+    held.going_on.set()
     assert process.returncode == -signal.SIGKILL
     assert (archive.path / "damaged" / large.hex).read_bytes() == damaged  # nothing better is here yet
-    had, counted = part.stat().st_size, Counted(0)
+    had, counted = part.stat().st_size, Counted()
     faulty.rules = [only("/blobs/", counted)]
     made.ok("archive", "check", "--repair")
     assert counted.sent == len(damaged) - had
