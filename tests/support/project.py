@@ -129,6 +129,8 @@ class Project:
             "BUILDBOX_HOME": str(self.home),
             "PYTHONPATH": str(REPOSITORY),
             "PYTHONDONTWRITEBYTECODE": "1",
+            # Whoever tests another engine than the usual one names it so.
+            **({"DOCKER_HOST": os.environ["DOCKER_HOST"]} if "DOCKER_HOST" in os.environ else {}),
             **self.env,
         }
 
