@@ -135,7 +135,8 @@ def no_registry(host: str) -> Registry:
 
 def test_a_rebuild_runs_all_again_and_leaves_nothing(box: Box, tmp_path: Path) -> None:
     box.recipe(
-        "FROM BASE AS first\nRUN echo x > /x\nFROM BASE\nCOPY --from=first /x /x\nRUN head -c 16 /dev/urandom > /time"
+        "FROM BASE AS first\nRUN echo x > /x\n"
+        "FROM BASE\nCOPY --from=first /x /x\nRUN head -c 16 /dev/urandom > /time"
     )
     pin = box.project.ok("images", "build", "box/1").strip()
     images = set(box.left("images"))
