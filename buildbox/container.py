@@ -43,6 +43,14 @@ class Tmpfs:
 
 
 @dataclass(frozen=True)
+class Volume:
+    """A named volume of the engine's, seen in the container."""
+
+    name: str
+    target: str  # absolute, in the container
+
+
+@dataclass(frozen=True)
 class ContainerSpec:
     """Everything an engine is told about a container; what isn't here, a task can't have."""
 
@@ -52,7 +60,10 @@ class ContainerSpec:
     workdir: str
     user: str  # "uid:gid"
     binds: tuple[Bind, ...] = ()
+    volumes: tuple[Volume, ...] = ()  # the named ones exist before; "" is an anonymous one
     tmpfs: tuple[Tmpfs, ...] = ()
+    aliases: tuple[str, ...] = ()  # its host names in `network`, which is then one of buildbox's own
+    also_networks: tuple[str, ...] = ()  # that it is connected to before it starts, beside `network`
     network: str = "none"
     hostname: str = HOSTNAME
     hosts: tuple[tuple[str, str], ...] = ()  # name and address, for /etc/hosts

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from buildbox.config import values
-from buildbox.config.kinds import Flag, Kind, ListOf, MapOf, Number, Table, Text
+from buildbox.config.kinds import Flag, Kind, ListOf, MapOf, Number, OneOf, Table, Text
 
 _SCRIPT_NOTE = "a program and its arguments are written as argv"
 _ARGV_NOTE = "a script for the shell is written as run"
+_CACHES_NOTE = 'e.g. { pip = "~/.cache/pip" }'
 _MIRRORS_NOTE = 'e.g. { "docker.io" = ["mirror.example.com"] }'
 
 MOUNT = Table(
     {"source": Text(values.source), "target": Text(values.target), "read-only": Flag()},
     required=("source", "target"),
     note='e.g. { source = "data", target = "/data" }',
+)
+
+MATRIX = Table(
+    {
+        "toolchain": ListOf(Text(values.name), least=1),
+        "env": MapOf(values.env_name, ListOf(Text(values.argument), least=1)),
+    },
+    note='e.g. matrix.toolchain = ["python", "python313"]',
 )
 
 _SHARED: dict[str, Kind] = {  # what [defaults] and [tasks.NAME] have in common
@@ -28,6 +37,14 @@ _SHARED: dict[str, Kind] = {  # what [defaults] and [tasks.NAME] have in common
     "pids": Number(values.pids),
     "user": Text(values.user),
     "rootfs": Text(values.rootfs),
+    "services": ListOf(Text(values.name)),
+    "caches": MapOf(values.name, Text(values.cache_place), note=_CACHES_NOTE),
+    "secrets": ListOf(Text(values.env_name)),
+    "retries": Number(values.retries),
+    "hermetic": Flag(),
+    "inputs": ListOf(Text(values.pattern)),
+    "cache": Flag(),
+    "source-date-epoch": OneOf((Number(values.epoch), Text(values.epoch_name))),
 }
 
 TASK = Table(
@@ -36,7 +53,29 @@ TASK = Table(
         "run": Text(values.script, note=_SCRIPT_NOTE),
         "argv": ListOf(Text(values.argument), least=1, note=_ARGV_NOTE),
         **_SHARED,
+        "needs": ListOf(Text(values.address_of_task)),
+        "matrix": MATRIX,
+        "outputs": ListOf(Text(values.pattern)),
     }
+)
+
+SERVICE = Table(
+    {
+        "image": Text(values.image),
+        "platform": Text(values.platform),
+        "run": Text(values.script, note=_SCRIPT_NOTE),
+        "argv": ListOf(Text(values.argument), least=1, note=_ARGV_NOTE),
+        "env": MapOf(values.env_name, Text(values.argument), note='e.g. { LEVEL = "2" }'),
+        "ready": Text(values.script, note="a TCP port is written as ready-port"),
+        "ready-port": Number(values.port),
+        "ready-timeout": Text(values.duration, note='write it with its unit, e.g. "60s"'),
+        "memory": Text(values.size, note='write it with its unit, e.g. "2g"'),
+        "cpus": Number(values.cpus, whole=False),
+        "pids": Number(values.pids),
+        "user": Text(values.service_user),
+        "rootfs": Text(values.rootfs),
+    },
+    required=("image",),
 )
 
 TOOLCHAIN = Table(
@@ -55,7 +94,13 @@ PROJECT_FILE = Table(
         "toolchains": MapOf(values.name, TOOLCHAIN),
         "defaults": Table(_SHARED),
         "tasks": MapOf(values.name, TASK),
+        "services": MapOf(values.host_name, SERVICE),
     }
+)
+
+SECRET = Table(
+    {"file": Text(values.path), "command": ListOf(Text(values.argument), least=1)},
+    note='e.g. { file = "~/.token" } or { command = ["pass", "show", "token"] }',
 )
 
 USER_FILE = Table(
@@ -70,6 +115,7 @@ USER_FILE = Table(
                     "root": Flag(),
                     "git": Flag(),
                     "snapshot": ListOf(Text(values.address)),
+                    "secrets": MapOf(values.env_name, SECRET, note='e.g. { TOKEN = { file = "~/.token" } }'),
                 }
             ),
         ),
@@ -83,6 +129,7 @@ USER_FILE = Table(
                 ),
                 "max-size": Text(values.room, note='write it with its unit, e.g. "50GB"'),
                 "plain-http": ListOf(Text(values.registry_host)),
+                "results": Text(values.sharing),
             }
         ),
     }

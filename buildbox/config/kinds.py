@@ -36,6 +36,12 @@ class ListOf(NamedTuple):
     note: str = ""
 
 
+class OneOf(NamedTuple):
+    """A value of the first kind that its type fits: a number or a string, say."""
+
+    kinds: tuple[Number | Text, ...]
+
+
 class MapOf(NamedTuple):
     """A table whose keys its author chooses; `name` checks them as Text.read does."""
 
@@ -52,4 +58,4 @@ class Table(NamedTuple):
     note: str = ""
 
 
-Kind = Union[Text, Number, Flag, ListOf, MapOf, Table]  # noqa: UP007 (evaluated on Python 3.10)
+Kind = Union[Text, Number, Flag, OneOf, ListOf, MapOf, Table]  # noqa: UP007 (evaluated on Python 3.10)

@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from buildbox.config.keys import PROJECT_FILE
-from buildbox.config.model import DEFAULT_PIDS, Config, MountEntry, Task, Toolchain
+from buildbox.config.model import (
+    DEFAULT_PIDS,
+    SOURCE_DATE_EPOCH,
+    Config,
+    Matrix,
+    MountEntry,
+    Service,
+    Task,
+    Toolchain,
+)
 from buildbox.config.near import did_you_mean
 from buildbox.config.reading import KeyPath, Problem, Reading, show
 from buildbox.config.text import parse_toml, read_text, refuse
@@ -129,6 +138,7 @@ def _config(values: Mapping[str, Any], path: Path) -> Config:
         name=project.get("name") or _folder_name(path),
         default=project.get("default", ()),
         toolchains=toolchains,
+        services={name: _service(name, found) for name, found in values.get("services", {}).items()},
         tasks={name: _task(name, found, defaults, sole) for name, found in values.get("tasks", {}).items()},
         defaults=_task("", {}, defaults, sole),
     )
@@ -136,6 +146,7 @@ def _config(values: Mapping[str, Any], path: Path) -> Config:
 
 def _task(name: str, own: Mapping[str, Any], defaults: Mapping[str, Any], sole: str) -> Task:
     values = {**defaults, **own}
+    epoch = values.get("source-date-epoch", SOURCE_DATE_EPOCH)
     return Task(
         name=name,
         description=own.get("description", ""),
@@ -156,7 +167,26 @@ def _task(name: str, own: Mapping[str, Any], defaults: Mapping[str, Any], sole: 
         pids=values.get("pids", DEFAULT_PIDS),
         user=values.get("user", "caller"),
         rootfs=values.get("rootfs", "read-only"),
+        needs=tuple(dict.fromkeys(own.get("needs", ()))),
+        matrix=_matrix(own.get("matrix")),
+        services=tuple(dict.fromkeys(values.get("services", ()))),
+        caches={**defaults.get("caches", {}), **own.get("caches", {})},
+        secrets=tuple(dict.fromkeys(values.get("secrets", ()))),
+        retries=values.get("retries", 0),
+        hermetic=values.get("hermetic", False),
+        inputs=values.get("inputs"),
+        outputs=own.get("outputs", ()),
+        cache=values.get("cache"),
+        source_date_epoch=None if epoch == "commit" else epoch,
     )
+
+
+def _matrix(values: Mapping[str, Any] | None) -> Matrix | None:
+    return Matrix(values.get("toolchain", ()), values.get("env", {})) if values else None
+
+
+def _service(name: str, values: Mapping[str, Any]) -> Service:
+    return Service(name, **{key.replace("-", "_"): value for key, value in values.items()})
 
 
 def _folder_name(path: Path) -> str:

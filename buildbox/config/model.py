@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from buildbox.oci import Platform
@@ -12,6 +12,8 @@ from buildbox.reference import ImageRef
 FILE_NAME = ".buildbox.toml"
 DEFAULT_SHELL = ("/bin/sh", "-e", "-c")
 DEFAULT_PIDS = 4096
+DEFAULT_READY_TIMEOUT = 60.0  # seconds
+SOURCE_DATE_EPOCH = 315532800  # 1980-01-01, the first day that a zip file can hold
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,34 @@ class MountEntry:
 
 
 @dataclass(frozen=True)
+class Matrix:
+    """The variants of a task: every toolchain with every combination of values. Empty parts don't vary."""
+
+    toolchain: tuple[str, ...] = ()  # names of toolchains
+    env: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # variable -> its values
+
+
+@dataclass(frozen=True)
+class Service:
+    """A container that runs beside a task, such as a database. At most one of `run` and `argv` is set."""
+
+    name: str  # also its host name in the task's network
+    image: ImageRef  # may lack a digest, as a toolchain's
+    platform: Platform | None = None  # None: the engine's own
+    run: str | None = None  # a script for /bin/sh -e -c, instead of the image's own command
+    argv: tuple[str, ...] | None = None  # a program and its arguments, instead of the image's own
+    env: Mapping[str, str] = field(default_factory=dict)
+    ready: str | None = None  # a command for /bin/sh -c in the service; status 0 says that it is ready
+    ready_port: int | None = None  # or: it listens on this TCP port
+    ready_timeout: float = DEFAULT_READY_TIMEOUT  # seconds
+    memory: int | None = None  # bytes
+    cpus: float | None = None
+    pids: int = DEFAULT_PIDS
+    user: str | None = None  # "root" or "uid:gid"; None: the image's own
+    rootfs: str = "read-only"  # or "writable"
+
+
+@dataclass(frozen=True)
 class Task:
     """A command that runs in a toolchain. Either `run` or `argv` is set; neither in `Config.defaults`."""
 
@@ -53,6 +83,17 @@ class Task:
     pids: int
     user: str  # "caller", "root" or "uid:gid"
     rootfs: str  # "read-only" or "writable"
+    needs: tuple[str, ...] = ()  # addresses of tasks that pass before: "test", "test[python313,DJANGO=5]"
+    matrix: Matrix | None = None
+    services: tuple[str, ...] = ()  # keys of Config.services
+    caches: Mapping[str, str] = field(default_factory=dict)  # name -> absolute path in the container
+    secrets: tuple[str, ...] = ()  # names; each is a file in /run/secrets
+    retries: int = 0  # attempts after the first one that failed
+    hermetic: bool = False  # it sees only its inputs, and only its outputs come back
+    inputs: tuple[str, ...] | None = None  # patterns; None: what git tracks or would add
+    outputs: tuple[str, ...] = ()  # patterns; see trees/patterns.py
+    cache: bool | None = None  # None: as its network allows; True: with a network, too; False: never
+    source_date_epoch: int | None = SOURCE_DATE_EPOCH  # seconds; None: the time of HEAD's commit
 
 
 @dataclass(frozen=True)
@@ -64,4 +105,5 @@ class Config:
     default: tuple[str, ...]  # names of the tasks that a bare `run` runs
     toolchains: Mapping[str, Toolchain]  # in the file's order
     tasks: Mapping[str, Task]  # in the file's order, defaults merged in
+    services: Mapping[str, Service]  # in the file's order
     defaults: Task  # what a command without a task (`exec`, `shell`) runs with

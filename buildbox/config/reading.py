@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from buildbox.config.kinds import Flag, Kind, ListOf, MapOf, Number, Table, Text
+from buildbox.config.kinds import Flag, Kind, ListOf, MapOf, Number, OneOf, Table, Text
 from buildbox.config.near import did_you_mean
 
 KeyPath = tuple[str | int, ...]  # names of tables and keys, indices of arrays
@@ -62,6 +62,8 @@ class Reading:
                 return self._map(kind, value, path)
             if isinstance(kind, ListOf):
                 return self._list(kind, value, path)
+            if isinstance(kind, OneOf):
+                return _one_of(kind, value)
             return _scalar(kind, value)
         except ValueError as error:
             self.refuse(path, str(error))
@@ -123,6 +125,12 @@ def _scalar(kind: Text | Number | Flag, value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int if kind.whole else (int, float)):
         raise ValueError(_not_a("an integer" if kind.whole else "a number", value))
     return kind.read(value)
+
+
+def _one_of(kind: OneOf, value: Any) -> Any:
+    wants_text = isinstance(value, str)
+    fitting = next((each for each in kind.kinds if isinstance(each, Text) == wants_text), kind.kinds[0])
+    return _scalar(fitting, value)
 
 
 def _unknown_key(key: str, value: Any, here: Table, root: Table) -> str:

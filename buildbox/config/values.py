@@ -295,3 +295,84 @@ def target(text: str) -> str:
         if text.startswith(closed + "/"):
             raise ValueError(f"{show(text)} lies in the container's own {closed}; choose another place")
     return text
+
+
+_ADDRESS_OF_TASK = re.compile(rf"(?P<name>{_NAME.pattern})(\[(?P<variant>[^\[\]]*)\])?")
+_HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")  # RFC 1123, section 2.1, in lower case
+_HOME = "/home/build"
+_MOST_RETRIES = 100
+_MOST_EPOCH = 4354819199  # 2107-12-31, the last day that a zip file can hold
+
+
+def address_of_task(text: str) -> str:
+    """A task, or some of its variants: `test`, `test[python313,DJANGO=5]`."""
+    if len(line(text)) > 1024 or not _ADDRESS_OF_TASK.fullmatch(text):
+        raise ValueError(f'{show(text)} names no task; e.g. "test" or "test[python313,DJANGO=5]"')
+    return text
+
+
+def host_name(text: str) -> str:
+    """The name of a service, which is its host name in the task's network."""
+    if not _HOST_NAME.fullmatch(text) or text in ("buildbox", "localhost"):
+        raise ValueError(
+            f"{show(text)} can't be a service's name, which is a host name: a-z, 0-9 and -, e.g. \"db\""
+        )
+    return text
+
+
+def cache_place(text: str) -> str:
+    """A cache's place in the container, absolute; `~` is the task's home."""
+    path(text)
+    place = _HOME + text[1:] if text == "~" or text.startswith("~/") else text
+    if place.startswith(f"{_HOME}/") and posixpath.normpath(place) == place:
+        return place
+    return target(place)
+
+
+def pattern(text: str) -> str:
+    """A pattern of paths in the project; see trees/patterns.py."""
+    negated = text.startswith("!")
+    body = path(text)[negated:]
+    if not body or body.startswith("/"):
+        raise ValueError(f"{show(text)}: a pattern is relative to the project's folder")
+    if ".." in body.split("/"):
+        raise ValueError(f"{show(text)} has '..' in it; a pattern stays inside the project")
+    return text
+
+
+def retries(value: int) -> int:
+    if not 0 <= value <= _MOST_RETRIES:
+        raise ValueError(f"{show(value)} is not a number of retries (0 to {_MOST_RETRIES})")
+    return value
+
+
+def port(value: int) -> int:
+    if not 1 <= value <= 65535:
+        raise ValueError(f"{show(value)} is not a TCP port (1 to 65535)")
+    return value
+
+
+def epoch(value: int) -> int:
+    """Seconds since 1970."""
+    if not 0 <= value <= _MOST_EPOCH:
+        raise ValueError(f"{show(value)} is not a time (seconds since 1970, up to {_MOST_EPOCH})")
+    return value
+
+
+def epoch_name(text: str) -> str:
+    if text != "commit":
+        raise ValueError(f'{show(text)} is neither "commit" nor a number of seconds')
+    return text
+
+
+def service_user(text: str) -> str:
+    if text == "caller":
+        raise ValueError('a service has nothing of its caller\'s; write root or numbers "uid:gid"')
+    return user(text)
+
+
+def sharing(text: str) -> str:
+    """What is done with results and the remote archive."""
+    if text not in ("off", "pull", "push"):
+        raise ValueError(f"{show(text)} is neither off, pull nor push")
+    return text

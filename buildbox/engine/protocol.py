@@ -138,6 +138,42 @@ class Engine(Protocol):
     def read_file(self, container: str, path: str) -> bytes | None:
         """The bytes of a regular file in a created or running container; None where there is none."""
 
+    def put_tree(self, container: str, path: str, tar: Iterable[bytes]) -> None:
+        """Unpacks a tar in the folder `path` of a created or running container, with its owners and modes.
+
+        In a read-only root file system only where `path` lies in a volume. Not into a tmpfs.
+        """
+
+    def get_tree(self, container: str, path: str) -> Iterator[bytes]:
+        """The file or folder `path` of a container, running or ended, as a tar; it begins with the last name.
+
+        Nothing where there is no such path.
+        """
+
+    def execute(self, container: str, argv: Sequence[str], *, user: str = "") -> tuple[int, bytes]:
+        """Runs a command in a running container to its end; its status, and its first 64 KiB of output.
+
+        `user` as the image's own where it is empty. A program that isn't there is status 126 or 127.
+        """
+
+    def make_volume(self, name: str, labels: Mapping[str, str]) -> bool:
+        """A named volume; whether it is new."""
+
+    def volumes(self, label: str, value: str | None = None) -> list[tuple[str, str]]:
+        """Names of the volumes that carry `label` (with `value`), and its value there."""
+
+    def remove_volume(self, name: str) -> None:
+        """Removes a volume; nothing if it is gone. Raises EngineError where a container has it."""
+
+    def make_network(self, name: str, labels: Mapping[str, str], *, internal: bool) -> str:
+        """A bridge network, and its id. From an `internal` one nothing outside can be reached."""
+
+    def networks(self, label: str, value: str | None = None) -> list[tuple[str, str]]:
+        """Ids of the networks that carry `label` (with `value`), and its value there."""
+
+    def remove_network(self, network: str) -> None:
+        """Removes a network; nothing if it is gone. Raises EngineError where a container is in it."""
+
     def remove(self, container: str) -> None:
         """Kills and removes a container and its anonymous volumes; nothing if it is gone."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from buildbox.config.model import Config, Task, Toolchain
+from buildbox.config.model import Config, Service, Task, Toolchain
 from buildbox.config.near import suggestion
 from buildbox.errors import UsageError
 
@@ -17,12 +17,30 @@ _POSIX_SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "b
 
 @dataclass(frozen=True)
 class Step:
-    """One command to run in one toolchain."""
+    """One command to run in one toolchain: a task, or one variant of it."""
 
-    name: str  # the task's, or "shell", "exec"
-    task: Task
+    name: str  # the task's, with its variant ("test[python313,DJANGO=5]"), or "shell", "exec"
+    task: Task  # as the variant has it: its toolchain, its env
     toolchain: Toolchain
     argv: tuple[str, ...]
+    needs: tuple[str, ...] = ()  # names of the steps that pass before; all of them are in the plan
+    services: tuple[Service, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to run, each step behind all that it needs."""
+
+    steps: Mapping[str, Step]  # by name, in an order in which they could run one after the other
+    targets: tuple[str, ...]  # names of the steps that were asked for; the others are needed by them
+
+    def closure(self, name: str) -> tuple[str, ...]:
+        """All that the step needs, what its needs need too, in the plan's order; without itself."""
+        wanted: set[str] = set()
+        for other in reversed(self.steps):
+            if other == name or other in wanted:
+                wanted.update(self.steps[other].needs)
+        return tuple(other for other in self.steps if other in wanted)
 
 
 def plan_tasks(config: Config, names: Sequence[str], args: Sequence[str] = ()) -> tuple[Step, ...]:

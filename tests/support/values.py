@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from buildbox.config.model import Config, Task, Toolchain
+from buildbox.config.model import Config, Service, Task, Toolchain
 from buildbox.host import Host
 from buildbox.reference import ImageRef
 
@@ -45,6 +45,7 @@ def toolchain(name: str = "tools", **changes: Any) -> Toolchain:
 def config(
     *tasks: Task,
     toolchains: tuple[Toolchain, ...] = (toolchain(),),
+    services: tuple[Service, ...] = (),
     default: tuple[str, ...] = (),
     defaults: Task = DEFAULTS,
 ) -> Config:
@@ -54,6 +55,7 @@ def config(
         default=default,
         toolchains={item.name: item for item in toolchains},
         tasks={item.name: item for item in tasks},
+        services={item.name: item for item in services},
         defaults=defaults,
     )
 
