@@ -8,15 +8,12 @@ import os
 import re
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import docker.errors
-import requests
-import requests.exceptions
-import urllib3.exceptions
 from docker.api.client import APIClient
 from docker.constants import DEFAULT_DOCKER_API_VERSION
 from docker.tls import TLSConfig
@@ -24,7 +21,9 @@ from docker.utils.build import exclude_paths
 
 from buildbox.container import NAME_LABEL, ContainerSpec
 from buildbox.engine.attached import Attached
+from buildbox.engine.body import container_json
 from buildbox.engine.building import follow
+from buildbox.engine.faults import GONE, Conflict, NotFound, faults, in_words, raise_for_status
 from buildbox.engine.find import Address
 from buildbox.engine.podman import in_its_words, is_podman, no_building
 from buildbox.engine.protocol import Ended, EngineInfo, ImageMissing
@@ -34,7 +33,6 @@ from buildbox.oci import Platform
 _QUICK = 120  # seconds that an engine has for a request that isn't a load or a wait
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 _ID = re.compile(r"sha256:[0-9a-f]{64}")
-_GONE = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
 def connect(address: Address) -> DockerEngine:
@@ -50,7 +48,7 @@ def connect(address: Address) -> DockerEngine:
         )
     except KeyError:
         raise EngineError("what answers there is not a container engine") from None
-    except (docker.errors.DockerException, *_GONE) as error:
+    except (docker.errors.DockerException, *GONE) as error:
         raise EngineError(in_words(error)) from None
 
 
@@ -77,7 +75,7 @@ class DockerEngine:
         self.address = address
 
     def info(self) -> EngineInfo:
-        with _faults("tell about itself"):
+        with faults("tell about itself"):
             version, info = self._api.version(), self._api.info()
         components = [part.get("Name", "") for part in version.get("Components", [])]
         driver = info.get("Driver", "?")
@@ -100,7 +98,7 @@ class DockerEngine:
         ours = _ARCHITECTURES.get(os.uname().machine)
         if ours and self.address.startswith("unix://"):
             return Platform("linux", ours)  # an engine on this machine: no need to ask
-        with _faults("tell its platform"):
+        with faults("tell its platform"):
             version = self._api.version()
         return Platform(version["Os"], version["Arch"])
 
@@ -108,24 +106,24 @@ class DockerEngine:
         if not _ID.fullmatch(image_id):
             return False  # engines take a part of an id for it, or (Podman) for an error
         try:
-            with _faults("look for an image"):
+            with faults("look for an image"):
                 found = self._api.inspect_image(image_id)
-        except _NotFound:
+        except NotFound:
             return False
         return bool(found["Id"] == image_id)
 
     def find_image(self, name: str) -> str | None:
         try:
-            with _faults("look for an image"):
+            with faults("look for an image"):
                 found = str(self._api.inspect_image(name)["Id"])
-        except _NotFound:
+        except NotFound:
             return None
         return found if found.startswith("sha256:") else f"sha256:{found}"
 
     def load(self, tar: Iterable[bytes]) -> None:
         self._api.timeout = None  # a large image on a slow disk takes as long as it takes
         try:
-            with _faults("load an image"):
+            with faults("load an image"):
                 for message in self._api.load_image(iter(tar), quiet=True):
                     if "error" in message:
                         raise EngineError(f"the engine refused the image: {message['error'].strip()}")
@@ -157,19 +155,19 @@ class DockerEngine:
         url = f"{self._api.base_url}/v{self._api.api_version}/build"
         headers = {"Content-Type": "application/tar"}
         with (
-            _faults("build an image"),
+            faults("build an image"),
             closing(
                 self._api.post(url, params=params, data=context, headers=headers, stream=True, timeout=None)
             ) as answer,
         ):
-            _raise_for_status(answer)
+            raise_for_status(answer)
             ids = follow(map(json.loads, filter(None, answer.iter_lines())), log)
             return tuple(str(self._api.inspect_image(image_id)["Id"]) for image_id in ids)
 
     def save(self, image_id: str) -> Iterator[bytes]:
         self._api.timeout = None  # a classic store writes all of it aside first
         try:
-            with _faults("give an image"):
+            with faults("give an image"):
                 yield from self._api.get_image(image_id)
         finally:
             self._api.timeout = _QUICK
@@ -185,33 +183,33 @@ class DockerEngine:
         labels = dict(spec.labels)
         name = labels.get(NAME_LABEL)
         try:
-            with _faults("create a container"):
+            with faults("create a container"):
                 made = self._api.create_container_from_config(self._body(spec), name)
-        except _NotFound as error:
+        except NotFound as error:
             if "image" in error.reason.lower():
                 raise ImageMissing(error.reason) from None
             raise
         return str(made["Id"])
 
     def _body(self, spec: ContainerSpec) -> dict[str, Any]:
-        body = _container_json(spec)
+        body = container_json(spec)
         local = self.address.startswith("unix://")
         return in_its_words(body, spec, local=local) if self._podman else body
 
     def attach(self, container: str, spec: ContainerSpec) -> Attached:
         params = {"stdout": 1, "stderr": 1, "stream": 1, "stdin": int(spec.stdin)}
-        with _faults("attach to a container"):
+        with faults("attach to a container"):
             raw = self._api.attach_socket(container, params)
         return Attached(raw, spec.tty)
 
     def wait(self, container: str) -> Ended:
-        with _faults("wait for a container"):
+        with faults("wait for a container"):
             status = int(self._api.wait(container, timeout=None)["StatusCode"])
             killed = status == 137 and self._api.inspect_container(container)["State"]["OOMKilled"]
         return Ended(status & 0xFF, bool(killed))
 
     def start(self, container: str) -> None:
-        with _faults("start the container"):
+        with faults("start the container"):
             self._api.start(container)
 
     def signal(self, container: str, name: str) -> None:
@@ -222,10 +220,10 @@ class DockerEngine:
 
     def read_file(self, container: str, path: str) -> bytes | None:
         try:
-            with _faults("read a file of an image"):
+            with faults("read a file of an image"):
                 chunks, _ = self._api.get_archive(container, path)
                 data = b"".join(chunks)
-        except _NotFound:
+        except NotFound:
             return None
         with tarfile.open(fileobj=io.BytesIO(data)) as tar:
             member = tar.next()
@@ -237,7 +235,7 @@ class DockerEngine:
 
     def containers(self, label: str, value: str | None = None) -> list[tuple[str, str]]:
         wanted = label if value is None else f"{label}={value}"
-        with _faults("list containers"):
+        with faults("list containers"):
             found = self._api.containers(all=True, filters={"label": wanted})
         return [(item["Id"], item["Labels"].get(label, "")) for item in found]
 
@@ -247,80 +245,13 @@ class DockerEngine:
     def _unless_gone(self, ask: Callable[[], object]) -> None:
         """Asks something of a container that may have ended meanwhile, which is no fault."""
         try:
-            with _faults("control a container"):
+            with faults("control a container"):
                 ask()
-        except _NotFound:
+        except NotFound:
             pass
         except EngineError as error:
-            if not isinstance(error, _Conflict):
+            if not isinstance(error, Conflict):
                 raise
-
-
-class _NotFound(EngineError):
-    """The engine answered 404."""
-
-
-class _Conflict(EngineError):
-    """The engine answered 409: the container isn't in a state for this."""
-
-
-def _raise_for_status(answer: requests.Response) -> None:
-    try:
-        answer.raise_for_status()
-    except requests.exceptions.HTTPError as error:
-        docker.errors.create_api_error_from_http_exception(error)  # which raises it
-
-
-@contextmanager
-def _faults(doing: str) -> Iterator[None]:
-    """Every fault of the SDK and the connection, as an EngineError."""
-    try:
-        yield
-    except docker.errors.APIError as error:
-        status = error.response.status_code if error.response is not None else 0
-        said = str(error.explanation or error)
-        network = missing_network(said)
-        if network:
-            raise EngineError(
-                f"the engine has no network {network!r}, which the task is to run in",
-                f"Create it: docker network create {network}\n"
-                "or correct the task's `network`; `docker network ls` tells what there is.",
-            ) from None
-        kind = {404: _NotFound, 409: _Conflict}.get(status, EngineError)
-        if "container state improper" in said:  # Podman's 409 has the status 500
-            kind = _Conflict
-        hint = "`buildbox doctor` checks the engine."
-        if status == 400:  # it understood, and can't
-            hint = "Correct what is asked of the engine there: the task's limits, user or mounts."
-        if "bind source path does not exist" in said:
-            hint = "An engine on another machine doesn't see the files of this one: use one of this machine."
-        raise kind(f"the engine couldn't {doing}: {said}", hint) from None
-    except (docker.errors.DockerException, *_GONE) as error:
-        raise EngineError(
-            f"the engine went away while it was asked to {doing} ({type(error).__name__})",
-            "Look at the engine's log; `buildbox doctor` checks it.",
-        ) from None
-
-
-def missing_network(said: str) -> str | None:
-    """The network that an engine, by its words, doesn't have (Docker's and Podman's)."""
-    match = re.search(r"network (?:with name or ID )?(\S+?):? (?:network )?not found", said)
-    return match[1] if match else None
-
-
-def in_words(error: BaseException) -> str:
-    """What was at the bottom of `error`: the SDK's own text wraps it three times."""
-    seen = error
-    while True:
-        inner = (getattr(seen, "reason", None), *seen.args[:1], seen.__cause__, seen.__context__)
-        below = next((error for error in inner if isinstance(error, _GONE)), None)
-        if below is None or (isinstance(seen, OSError) and seen.strerror):
-            break
-        seen = below
-    if isinstance(seen, requests.exceptions.InvalidJSONError):
-        return "what answers there is not a container engine"
-    text = seen.strerror if isinstance(seen, OSError) and seen.strerror else str(seen)
-    return text or type(seen).__name__
 
 
 def _seconds(text: str) -> float | None:
@@ -330,48 +261,6 @@ def _seconds(text: str) -> float | None:
         return None
     zone = "+00:00" if match[3] == "Z" else match[3]
     return datetime.fromisoformat(match[1] + zone).timestamp() + float(match[2] or 0)
-
-
-def _container_json(spec: ContainerSpec) -> dict[str, Any]:
-    """The body of the engine API's "Create a container"."""
-    return {
-        "Image": spec.image,
-        "Entrypoint": list(spec.argv),
-        "Cmd": [],
-        "Env": [f"{name}={value}" for name, value in spec.env],
-        "WorkingDir": spec.workdir,
-        "User": spec.user,
-        "Hostname": spec.hostname,
-        "Labels": dict(spec.labels),
-        "Tty": spec.tty,
-        "OpenStdin": spec.stdin,
-        "StdinOnce": spec.stdin,
-        "AttachStdin": spec.stdin,
-        "AttachStdout": True,
-        "AttachStderr": True,
-        "Healthcheck": {"Test": ["NONE"]},
-        "HostConfig": {
-            "Mounts": [
-                {"Type": "bind", "Source": bind.source, "Target": bind.target, "ReadOnly": bind.read_only}
-                for bind in spec.binds
-            ],
-            "Tmpfs": {mount.target: mount.options for mount in spec.tmpfs},
-            "NetworkMode": spec.network,
-            "ExtraHosts": [f"{name}:{address}" for name, address in spec.hosts],
-            "ReadonlyRootfs": spec.read_only,
-            "Init": True,
-            # The kernel asks for SYS_ADMIN to mount; AppArmor, where it is, denies it to containers.
-            "SecurityOpt": ["no-new-privileges", *(["apparmor=unconfined"] if spec.may_mount else [])],
-            "CapAdd": ["SYS_ADMIN"] if spec.may_mount else [],
-            "CapDrop": ["MKNOD"],
-            "PidsLimit": spec.pids,
-            "Memory": spec.memory or 0,
-            "MemorySwap": spec.memory or 0,
-            "NanoCpus": round((spec.cpus or 0) * 1_000_000_000),
-            "ConsoleSize": list(spec.window or (0, 0)),
-            "LogConfig": {"Type": "none"},
-        },
-    }
 
 
 def _tls(address: Address) -> TLSConfig | bool:

@@ -35,13 +35,13 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
 )
 
 ONLY = {  # package -> the files that may import it, anywhere in them
-    "docker": ("engine/docker.py", "registry/credentials.py"),
+    "docker": ("engine/docker.py", "engine/faults.py", "registry/credentials.py"),
     "rich": ("console.py",),
     "tomlkit": ("config/",),
     "typer": ("cli/",),
     "click": (),
-    "requests": ("engine/docker.py", "registry/"),
-    "urllib3": ("engine/docker.py", "registry/"),
+    "requests": ("engine/faults.py", "registry/"),
+    "urllib3": ("engine/faults.py", "registry/"),
     "platformdirs": ("cli/host.py",),
     "packaging": ("recipes/",),
     "installer": ("recipes/install_wheels.py",),

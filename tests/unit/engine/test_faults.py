@@ -8,7 +8,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from buildbox.engine.docker import in_words, missing_network
+from buildbox.engine.faults import in_words, missing_network
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,84 @@
+"""Every fault of the docker SDK and of the connection to an engine, as an EngineError."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import docker.errors
+import requests
+import requests.exceptions
+import urllib3.exceptions
+
+from buildbox.errors import EngineError
+
+GONE = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError)
+
+
+class NotFound(EngineError):
+    """The engine answered 404."""
+
+
+class Conflict(EngineError):
+    """The engine answered 409: the container isn't in a state for this."""
+
+
+def raise_for_status(answer: requests.Response) -> None:
+    """Raises the SDK's error for an answer that is one."""
+    try:
+        answer.raise_for_status()
+    except requests.exceptions.HTTPError as error:
+        docker.errors.create_api_error_from_http_exception(error)  # which raises it
+
+
+@contextmanager
+def faults(doing: str) -> Iterator[None]:
+    """Every fault of the SDK and the connection, as an EngineError."""
+    try:
+        yield
+    except docker.errors.APIError as error:
+        status = error.response.status_code if error.response is not None else 0
+        said = str(error.explanation or error)
+        network = missing_network(said)
+        if network:
+            raise EngineError(
+                f"the engine has no network {network!r}, which the task is to run in",
+                f"Create it: docker network create {network}\n"
+                "or correct the task's `network`; `docker network ls` tells what there is.",
+            ) from None
+        kind = {404: NotFound, 409: Conflict}.get(status, EngineError)
+        if "container state improper" in said:  # Podman's 409 has the status 500
+            kind = Conflict
+        hint = "`buildbox doctor` checks the engine."
+        if status == 400:  # it understood, and can't
+            hint = "Correct what is asked of the engine there: the task's limits, user or mounts."
+        if "bind source path does not exist" in said:
+            hint = "An engine on another machine doesn't see the files of this one: use one of this machine."
+        raise kind(f"the engine couldn't {doing}: {said}", hint) from None
+    except (docker.errors.DockerException, *GONE) as error:
+        raise EngineError(
+            f"the engine went away while it was asked to {doing} ({type(error).__name__})",
+            "Look at the engine's log; `buildbox doctor` checks it.",
+        ) from None
+
+
+def missing_network(said: str) -> str | None:
+    """The network that an engine, by its words, doesn't have (Docker's and Podman's)."""
+    match = re.search(r"network (?:with name or ID )?(\S+?):? (?:network )?not found", said)
+    return match[1] if match else None
+
+
+def in_words(error: BaseException) -> str:
+    """What was at the bottom of `error`: the SDK's own text wraps it three times."""
+    seen = error
+    while True:
+        inner = (getattr(seen, "reason", None), *seen.args[:1], seen.__cause__, seen.__context__)
+        below = next((error for error in inner if isinstance(error, GONE)), None)
+        if below is None or (isinstance(seen, OSError) and seen.strerror):
+            break
+        seen = below
+    if isinstance(seen, requests.exceptions.InvalidJSONError):
+        return "what answers there is not a container engine"
+    text = seen.strerror if isinstance(seen, OSError) and seen.strerror else str(seen)
+    return text or type(seen).__name__
