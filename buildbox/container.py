@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from buildbox import identity
+from buildbox.config.model import SOURCE_DATE_EPOCH
+from buildbox.digest import Digest
 from buildbox.tasks.plan import Step
 
 SOURCE = "/src"
 HOSTNAME = "buildbox"
 RUN_LABEL = "buildbox.run"  # the run that a container belongs to
 NAME_LABEL = "buildbox.name"
-SOURCE_DATE_EPOCH = "315532800"  # 1980-01-01, the first day that a zip file can hold
 CA_FILE = "/etc/ssl/certs/ca-certificates.crt"
 _CA_VARIABLES = (  # what the tools that bring certificates of their own are told them by
     "CARGO_HTTP_CAINFO",
@@ -86,19 +88,24 @@ class Facts:
     image_env: Mapping[str, str]
     run: str  # the run's id
     user: tuple[int, int]  # uid and gid that the task runs as
-    binds: tuple[Bind, ...]  # the sources, the task's mounts, the identity files
+    binds: tuple[Bind, ...]  # the sources, the task's mounts, its secrets, the identity files
     passed_env: Mapping[str, str]  # what `pass-env` found at the caller's
     proxies: Mapping[str, str]  # the caller's proxy variables
     ca_bundle: str | None  # the host's certificates
     tty: bool
     stdin: bool
     window: tuple[int, int] | None
+    epoch: int = SOURCE_DATE_EPOCH  # seconds; what the task takes for the time of its sources
+    volumes: tuple[Volume, ...] = ()
+    tmpfs: tuple[Tmpfs, ...] = ()  # beside /tmp and the home
+    service_network: str | None = None  # of the task's services; instead of none and bridge, beside another
 
 
 def container_spec(step: Step, facts: Facts) -> ContainerSpec:
     """The container of `step`, as section 4 of the specification has it."""
     task = step.task
     networked = task.network != "none"
+    network = facts.service_network or task.network
     binds = facts.binds
     if networked and facts.ca_bundle:
         binds = (*binds, Bind(facts.ca_bundle, CA_FILE, read_only=True))
@@ -107,16 +114,19 @@ def container_spec(step: Step, facts: Facts) -> ContainerSpec:
         image=facts.image,
         argv=step.argv,
         env=tuple(sorted(_environment(step, facts, networked).items())),
+        volumes=facts.volumes,
         workdir=SOURCE if task.workdir in ("", ".") else f"{SOURCE}/{task.workdir}",
         user=f"{uid}:{gid}",
         binds=binds,
         tmpfs=(
             Tmpfs("/tmp", "mode=1777,exec"),
             Tmpfs(identity.HOME, f"mode=0755,exec,uid={uid},gid={gid}"),
+            *facts.tmpfs,
         ),
-        network=task.network,
+        network=network,
+        also_networks=(task.network,) if facts.service_network and task.network not in ("none", "bridge") else (),
         # Engines tell a container its own name only where it has an address; some programs insist on it.
-        hosts=() if networked else ((HOSTNAME, "127.0.0.1"),),
+        hosts=((HOSTNAME, "127.0.0.1"),) if network == "none" else (),
         read_only=task.rootfs == "read-only",
         memory=task.memory,
         cpus=task.cpus,
@@ -124,7 +134,7 @@ def container_spec(step: Step, facts: Facts) -> ContainerSpec:
         tty=facts.tty,
         stdin=facts.stdin,
         window=facts.window,
-        labels=((NAME_LABEL, f"buildbox-{facts.run}-{step.name}"), (RUN_LABEL, facts.run)),
+        labels=((NAME_LABEL, f"buildbox-{facts.run}-{_safe(step.name)}"), (RUN_LABEL, facts.run)),
     )
 
 
@@ -159,21 +169,40 @@ def docker_command(spec: ContainerSpec) -> tuple[str, ...]:
     )
 
 
-def _environment(step: Step, facts: Facts, networked: bool) -> dict[str, str]:
-    env = dict(facts.image_env)
-    env |= {
+def settled_environment(
+    step: Step, image_env: Mapping[str, str], passed: Mapping[str, str], epoch: int
+) -> dict[str, str]:
+    """The task's environment, but for what it is told of the way out of this machine's network."""
+    return {**image_env, **_own_environment(step, epoch), **step.task.env, **passed}
+
+
+def _own_environment(step: Step, epoch: int) -> dict[str, str]:
+    return {
         "HOME": identity.HOME,
         "USER": identity.NAME,
         "LOGNAME": identity.NAME,
         "TZ": "UTC",
         "LC_ALL": "C.UTF-8",
-        "SOURCE_DATE_EPOCH": SOURCE_DATE_EPOCH,
+        "SOURCE_DATE_EPOCH": str(epoch),
         "BUILDBOX_TASK": step.name,
         # Read by the engine's init: a signal goes to the task's whole process group, as from a terminal.
         "TINI_KILL_PROCESS_GROUP": "1",
     }
+
+
+def _environment(step: Step, facts: Facts, networked: bool) -> dict[str, str]:
+    outwards: dict[str, str] = {}
     if networked:
-        env |= facts.proxies
+        outwards |= facts.proxies
         if facts.ca_bundle:
-            env |= dict.fromkeys(_CA_VARIABLES, CA_FILE)
-    return env | dict(step.task.env) | dict(facts.passed_env)
+            outwards |= dict.fromkeys(_CA_VARIABLES, CA_FILE)
+    settled = settled_environment(step, facts.image_env, facts.passed_env, facts.epoch)
+    given = settled.keys() & {*step.task.env, *facts.passed_env}
+    return settled | {name: value for name, value in outwards.items() if name not in given}
+
+
+def _safe(name: str) -> str:
+    """A step's name as a part of a container's: a variant's has signs that those can't have."""
+    if re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+        return name
+    return f"{re.sub('[^A-Za-z0-9_.-]+', '-', name)}{Digest.of(name.encode()).hex[:8]}"

@@ -37,7 +37,7 @@ class Plan:
     def closure(self, name: str) -> tuple[str, ...]:
         """All that the step needs, what its needs need too, in the plan's order; without itself."""
         wanted: set[str] = set()
-        for other in reversed(self.steps):
+        for other in reversed(list(self.steps)):
             if other == name or other in wanted:
                 wanted.update(self.steps[other].needs)
         return tuple(other for other in self.steps if other in wanted)
