@@ -8,6 +8,9 @@ env = ["NPM_TOKEN"]             # credentials that pass-env may let through
 root = true                     # root in a writable root file system
 git = true                      # the project's .git folder, where a task could plant hooks
 snapshot = ["https://snapshot.example.com/debian/{time}/"] # where packages for its own recipes may come from
+[allow."/home/me/project".secrets]           # where the values of its tasks' secrets are from
+NPM_TOKEN = { file = "~/.npm-token" }        # all of it but a line end at its end
+PYPI_TOKEN = { command = ["pass", "show", "pypi"] } # what it prints; no shell, in the user's home
 
 [images]
 mirrors = ["https://mirror.example.com/debian/"] # asked for packages before those of this machine's apt
@@ -17,6 +20,7 @@ builder = "registry.example.com/tools/builder:12@sha256:…" # instead of the ca
 path = "~/archive"                           # instead of the user's data folder
 remote = "registry.example.com/team/archive" # a registry that keeps images, too
 max-size = "50GB"                            # what `archive gc` brings it down to
+results = "push"                             # with the remote: off | pull (default) | push, which pulls, too
 plain-http = ["10.0.0.5:5000"]               # registries that are asked without TLS
 [archive.mirrors]                            # asked before the registry itself, in this order
 "docker.io" = ["mirror.example.com", "registry.example.com/proxied"]
@@ -33,13 +37,21 @@ from typing import Any
 from buildbox.config import values
 from buildbox.config.keys import USER_FILE
 from buildbox.config.near import did_you_mean
-from buildbox.config.reading import Reading, show
+from buildbox.config.reading import KeyPath, Reading, show
 from buildbox.config.text import parse_toml, read_text, refuse
 from buildbox.errors import UsageError
 from buildbox.reference import ImageRef
 
 _WHAT = ("mount", "network", "env", "root", "git", "snapshot")
 _ALLOW_HINT = "Write mount=/PATH, network=NAME, env=NAME, root, git or snapshot=URL."
+
+
+@dataclass(frozen=True)
+class SecretSource:
+    """Where the value of a secret comes from. Exactly one of the two is set."""
+
+    file: Path | None = None  # a real path
+    command: tuple[str, ...] | None = None  # a program of the host and its arguments; its output is the value
 
 
 @dataclass(frozen=True)
@@ -50,8 +62,10 @@ class Allowance:
     networks: frozenset[str] = frozenset()  # names of engine networks; "host" is the host's own
     root: bool = False  # may run as root in a writable root file system
     git: bool = False  # may mount the project's .git folder, and a git folder that isn't sure to be its own
-    env: frozenset[str] = frozenset()  # names of credentials that pass-env may let through
+    # Names of credentials that pass-env lets through, and that secrets take from the caller for a network.
+    env: frozenset[str] = frozenset()
     snapshots: frozenset[str] = frozenset()  # services that its own recipes may have packages from
+    secrets: Mapping[str, SecretSource] = field(default_factory=dict)  # by name; others: the environment
 
     def plus(self, texts: Sequence[str], home: Path | None = None) -> Allowance:
         """This and what the `--allow` options `texts` give (`mount=/data`, `network=host`, `root`, `git`).
@@ -84,6 +98,7 @@ class ArchiveSettings:
     mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # registry's host -> host[/path]
     max_size: int | None = None  # bytes
     plain_http: tuple[str, ...] = ()  # hosts that are asked without TLS
+    results: str = "pull"  # "off", "pull", or "push" (and pull): what the remote has to do with results
 
 
 @dataclass(frozen=True)
@@ -128,7 +143,8 @@ def load_user(path: Path, home: Path) -> UserConfig:
                 mounts.append(_absolute(mount, home))
             except ValueError as error:
                 reading.refuse((*key, "mounts", index), str(error))
-        allowances[root] = _allowance(allowed, mounts)
+        secrets = _secrets(allowed.get("secrets", {}), (*key, "secrets"), home, reading)
+        allowances[root] = _allowance(allowed, mounts, secrets)
     archive = _archive(read.get("archive", {}), home, reading)
     if reading.problems:
         raise refuse(reading.problems, text, path, str(path))
@@ -142,7 +158,29 @@ def real_path(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _allowance(allowed: Mapping[str, Any], mounts: Sequence[Path]) -> Allowance:
+def _secrets(
+    read: Mapping[str, Any], key: KeyPath, home: Path, reading: Reading
+) -> Mapping[str, SecretSource]:
+    found = {}
+    for name, source in read.items():
+        if "file" in source and "command" in source:
+            reading.refuse((*key, name), "has both file and command; keep one")
+        elif not source and all(problem.path[: len(key) + 1] != (*key, name) for problem in reading.problems):
+            reading.refuse((*key, name), "names neither a file nor a command")
+        try:
+            file = _absolute(source["file"], home) if "file" in source else None
+        except ValueError as error:
+            reading.refuse((*key, name, "file"), str(error))
+            continue
+        if source.get("command", ("-",))[0] == "":
+            reading.refuse((*key, name, "command", 0), "is empty; it is the program to run")
+        found[name] = SecretSource(file, source.get("command"))
+    return found
+
+
+def _allowance(
+    allowed: Mapping[str, Any], mounts: Sequence[Path], secrets: Mapping[str, SecretSource]
+) -> Allowance:
     return Allowance(
         tuple(mounts),
         frozenset(allowed.get("network", ())),
@@ -150,6 +188,7 @@ def _allowance(allowed: Mapping[str, Any], mounts: Sequence[Path]) -> Allowance:
         allowed.get("git", False),
         frozenset(allowed.get("env", ())),
         frozenset(allowed.get("snapshot", ())),
+        secrets,
     )
 
 
@@ -166,6 +205,7 @@ def _archive(read: Mapping[str, Any], home: Path, reading: Reading) -> ArchiveSe
         read.get("mirrors", {}),
         read.get("max-size"),
         read.get("plain-http", ()),
+        read.get("results", "pull"),
     )
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from buildbox.config.user import Allowance, ArchiveSettings, ImageMaking, load_user
+from buildbox.config.user import Allowance, ArchiveSettings, ImageMaking, SecretSource, load_user
 from buildbox.errors import ConfigError, UsageError
 from buildbox.reference import ImageRef
 from tests.support.values import PIN
@@ -31,6 +31,7 @@ env = ["NPM_TOKEN"]
 root = true
 git = true
 snapshot = ["https://snapshot.example.com/{{time}}/"]
+secrets = {{ TOKEN = {{ file = "~/.token" }}, OTHER = {{ command = ["pass", "show", "x"] }} }}
 [allow."~/other/"]
 root = true
 [images]
@@ -40,6 +41,7 @@ builder = "{PIN}"
 path = "~/kept"
 remote = "registry.example.com/team/archive/"
 max-size = "50GB"
+results = "push"
 plain-http = ["10.0.0.5:5000", "[fd00::1]:5000"]
 [archive.mirrors]
 "docker.io" = ["mirror.example.com", "10.0.0.5:5000/hub/"]
@@ -52,6 +54,10 @@ plain-http = ["10.0.0.5:5000", "[fd00::1]:5000"]
         git=True,
         env=frozenset({"NPM_TOKEN"}),
         snapshots=frozenset({"https://snapshot.example.com/{time}/"}),
+        secrets={
+            "TOKEN": SecretSource(file=home / ".token"),
+            "OTHER": SecretSource(command=("pass", "show", "x")),
+        },
     )
     assert user.allowance(home / "other") == Allowance(root=True)
     mirrors = ("https://mirror.example.com/debian/", "file:/srv/debian/")
@@ -62,6 +68,7 @@ plain-http = ["10.0.0.5:5000", "[fd00::1]:5000"]
         mirrors={"docker.io": ("mirror.example.com", "10.0.0.5:5000/hub")},
         max_size=50 << 30,
         plain_http=("10.0.0.5:5000", "[fd00::1]:5000"),
+        results="push",
     )
 
 
@@ -138,6 +145,25 @@ def test_a_folder_is_itself_under_any_name_and_nothing_else(tmp_path: Path) -> N
             '[archive.mirrors]\n"docker.io" = ["m"]',
             "2: archive.mirrors.\"docker.io\"[0]: 'm' is not a registry",
         ),
+        ('[archive]\nresults = "on"', "2: archive.results: 'on' is neither off, pull nor push"),
+        (
+            '[allow."/p".secrets]\nT = { file = "~/t", command = ["x"] }',
+            '2: allow."/p".secrets.T: has both file and command; keep one',
+        ),
+        (
+            '[allow."/p".secrets]\nT = {}',
+            '2: allow."/p".secrets.T: names neither a file nor a command',
+        ),
+        ('[allow."/p".secrets]\nT = "x"', '2: allow."/p".secrets.T: must be a table, not a string; e.g.'),
+        (
+            '[allow."/p".secrets]\nT = { command = [""] }',
+            '2: allow."/p".secrets.T.command[0]: is empty; it is the program to run',
+        ),
+        (
+            '[allow."/p".secrets]\nT = { file = "t" }',
+            "2: allow.\"/p\".secrets.T.file: 't' is not an absolute",
+        ),
+        ('[allow."/p".secrets]\n"T-X" = {}', "2: allow.\"/p\".secrets.T-X: 'T-X' is not a variable's name"),
         ("x", "1:2: not valid TOML: Expected '=' after a key in a key/value pair"),
     ],
 )
