@@ -124,7 +124,7 @@ def container_spec(step: Step, facts: Facts) -> ContainerSpec:
             *facts.tmpfs,
         ),
         network=network,
-        also_networks=(task.network,) if facts.service_network and task.network not in ("none", "bridge") else (),
+        also_networks=_beside(task.network) if facts.service_network else (),
         # Engines tell a container its own name only where it has an address; some programs insist on it.
         hosts=((HOSTNAME, "127.0.0.1"),) if network == "none" else (),
         read_only=task.rootfs == "read-only",
@@ -199,6 +199,11 @@ def _environment(step: Step, facts: Facts, networked: bool) -> dict[str, str]:
     settled = settled_environment(step, facts.image_env, facts.passed_env, facts.epoch)
     given = settled.keys() & {*step.task.env, *facts.passed_env}
     return settled | {name: value for name, value in outwards.items() if name not in given}
+
+
+def _beside(network: str) -> tuple[str, ...]:
+    """What a task's `network` asks for beside that of its services, which has the reach of none or bridge."""
+    return () if network in ("none", "bridge") else (network,)
 
 
 def _safe(name: str) -> str:

@@ -4,40 +4,20 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildbox import images
 from buildbox.archive.images import ArchivedImage
-from buildbox.archive.layout import Archive
 from buildbox.container import RUN_LABEL, Facts, container_spec, docker_command
 from buildbox.engine.protocol import Engine, ImageMissing
 from buildbox.execute import Outcome, Streams, execute
 from buildbox.host import Host
 from buildbox.leases import sweep
-from buildbox.progress import Progress
 from buildbox.project import find_git
-from buildbox.reference import ImageRef
+from buildbox.session import Session
 from buildbox.sources import ca_bundle, git_binds, identity_binds, proxies, source_binds
 from buildbox.tasks.plan import Step
 from buildbox.trust import Bounds, check_task
-
-
-@dataclass(frozen=True)
-class Session:
-    """What all steps of one run share."""
-
-    host: Host
-    bounds: Bounds  # what its steps are held against
-    engine: Engine
-    rootless: bool  # root inside a container is the caller outside
-    archive: Archive
-    run: str  # the run's id, from its lease
-    offline: bool
-    registry_for: images.RegistryFor
-    recipe_for: Callable[[ImageRef], str | None]
-    progress: Progress
-    places_for: images.PlacesFor = images.own_place
 
 
 def run_step(session: Session, step: Step, streams: Streams, *, say: Callable[[str], None]) -> Outcome:
@@ -112,29 +92,14 @@ def _with_image(session: Session, step: Step, attempt: Callable[[ArchivedImage, 
     """`attempt` with the step's image: by the ids that its pin implies, and only if the engine
     has none of them, after it was loaded. That spares the question whether it is there."""
     ref = step.toolchain.image
-    platform = step.toolchain.platform or session.engine.platform()
-    image = images.find(session.archive, ref, platform)
+    image = session.known_image(ref, step.toolchain.platform)
     if image:
         for image_id in image.ids:
             try:
                 return attempt(image, image_id)
             except ImageMissing:
                 continue
-    image, image_id = images.obtain(
-        session.archive,
-        session.engine,
-        ref,
-        platform,
-        offline=session.offline,
-        registry_for=session.registry_for,
-        recipe_for=session.recipe_for,
-        progress=session.progress,
-        places_for=session.places_for,
-    )
-    from buildbox.archive import savers
-
-    savers.end(session.archive.path)  # gc needn't wait for the task
-    return attempt(image, image_id)
+    return attempt(*session.image(ref, step.toolchain.platform, anew=True))
 
 
 def _user(user: str, host: Host) -> tuple[int, int]:

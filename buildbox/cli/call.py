@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from buildbox.archive.places import Place
     from buildbox.engine.protocol import Engine
     from buildbox.registry.client import Registry
-    from buildbox.run import Session
+    from buildbox.session import Session
     from buildbox.tasks.plan import Step
     from buildbox.toolchains.builder import Builder
 
@@ -143,9 +143,10 @@ class Call:
     def session(self, root: Path, steps: Sequence[Step], allowed: Sequence[str]) -> Iterator[Session]:
         """All that `steps` share when they run in the project in `root`, for steps that may run.
 
-        What dead runs left is removed first. Raises NotAllowed, ConfigError, ImageError, EngineError.
+        The engine is asked when a step needs it. Raises NotAllowed, ConfigError, ImageError, EngineError.
         """
-        from buildbox.run import Session, vet
+        from buildbox.run import vet
+        from buildbox.session import Connected, Connection, Session
 
         try:
             address = self.address()
@@ -154,14 +155,19 @@ class Call:
             raise
         bounds = self.bounds(root, allowed, address)
         vet(steps, bounds)
-        with self.leased(address) as (engine, run):
+
+        @contextmanager
+        def connected() -> Iterator[Connected]:
+            with self.leased(address) as (engine, run):
+                yield Connected(engine, run, _is_rootless(address, engine))
+
+        with Connection(connected) as connection:
             yield Session(
                 host=self.host,
                 bounds=bounds,
-                engine=engine,
-                rootless=_is_rootless(address, engine),
+                connection=connection,
+                platform=lambda: address.platform() or connection.get().engine.platform(),
                 archive=self.archive(),
-                run=run,
                 offline=self.offline,
                 registry_for=self.registry,
                 recipe_for=self.recipe_for,

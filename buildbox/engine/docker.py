@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
+import secrets
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
-from datetime import datetime
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +22,20 @@ from buildbox.container import NAME_LABEL, ContainerSpec
 from buildbox.engine.attached import Attached
 from buildbox.engine.body import container_json
 from buildbox.engine.building import follow
+from buildbox.engine.clients import Clients
 from buildbox.engine.faults import GONE, Conflict, NotFound, faults, in_words, raise_for_status
-from buildbox.engine.find import Address
+from buildbox.engine.find import Address, own_platform
 from buildbox.engine.podman import in_its_words, is_podman, no_building
 from buildbox.engine.protocol import Ended, EngineInfo, ImageMissing
+from buildbox.engine.told import engine_info
 from buildbox.errors import EngineError
 from buildbox.oci import Platform
 
 _QUICK = 120  # seconds that an engine has for a request that isn't a load or a wait
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 _ID = re.compile(r"sha256:[0-9a-f]{64}")
+_MADE_LABEL = "buildbox.made"  # of a volume: random, told apart by who made it
+_OUTPUT = 64 << 10  # bytes of a command's output that `execute` gives
+_NO_PROGRAM = re.compile("executable file not found|no such file or directory", re.IGNORECASE)
 
 
 def connect(address: Address) -> DockerEngine:
@@ -43,8 +46,9 @@ def connect(address: Address) -> DockerEngine:
         with closing(_client(address, DEFAULT_DOCKER_API_VERSION)) as asking:
             pong = asking.get(f"{asking.base_url}/_ping", timeout=_QUICK)
             pong.raise_for_status()
+        version = pong.headers["Api-Version"]
         return DockerEngine(
-            _client(address, pong.headers["Api-Version"]), address.url, podman=is_podman(pong.headers)
+            Clients(lambda: _client(address, version)), address.url, podman=is_podman(pong.headers)
         )
     except KeyError:
         raise EngineError("what answers there is not a container engine") from None
@@ -67,68 +71,49 @@ def unignored(folder: Path, patterns: Sequence[str], dockerfile: str) -> list[st
 
 
 class DockerEngine:
-    """A connection to one engine."""
+    """A connection to one engine, for any number of threads."""
 
-    def __init__(self, api: APIClient, address: str, *, podman: bool = False) -> None:
-        self._api: Any = api  # the SDK's stubs miss calls that it documents
+    def __init__(self, clients: Clients, address: str, *, podman: bool = False) -> None:
+        self._clients = clients
         self._podman = podman
         self.address = address
 
     def info(self) -> EngineInfo:
-        with faults("tell about itself"):
-            version, info = self._api.version(), self._api.info()
-        components = [part.get("Name", "") for part in version.get("Components", [])]
-        driver = info.get("Driver", "?")
-        containerd = any(
-            "io.containerd" in str(value) for pair in info.get("DriverStatus") or [] for value in pair
-        )
-        return EngineInfo(
-            name="Podman Engine" if "Podman Engine" in components else "Docker Engine",
-            version=version.get("Version", "?"),
-            api_version=version.get("ApiVersion", "?"),
-            address=self.address,
-            platform=f"{version.get('Os', '?')}/{version.get('Arch', '?')}",
-            store=f"{'containerd' if containerd else 'classic'} ({driver})",
-            rootless=any("name=rootless" in option for option in info.get("SecurityOptions") or []),
-            root_folder=info.get("DockerRootDir", ""),
-            system_time=_seconds(info.get("SystemTime", "")),
-        )
+        with self._asking("tell about itself") as api:
+            return engine_info(api.version(), api.info(), self.address)
 
     def platform(self) -> Platform:
         ours = _ARCHITECTURES.get(os.uname().machine)
         if ours and self.address.startswith("unix://"):
             return Platform("linux", ours)  # an engine on this machine: no need to ask
-        with faults("tell its platform"):
-            version = self._api.version()
+        with self._asking("tell its platform") as api:
+            version = api.version()
         return Platform(version["Os"], version["Arch"])
 
     def has_image(self, image_id: str) -> bool:
         if not _ID.fullmatch(image_id):
             return False  # engines take a part of an id for it, or (Podman) for an error
         try:
-            with faults("look for an image"):
-                found = self._api.inspect_image(image_id)
+            with self._asking("look for an image") as api:
+                found = api.inspect_image(image_id)
         except NotFound:
             return False
         return bool(found["Id"] == image_id)
 
     def find_image(self, name: str) -> str | None:
         try:
-            with faults("look for an image"):
-                found = str(self._api.inspect_image(name)["Id"])
+            with self._asking("look for an image") as api:
+                found = str(api.inspect_image(name)["Id"])
         except NotFound:
             return None
         return found if found.startswith("sha256:") else f"sha256:{found}"
 
     def load(self, tar: Iterable[bytes]) -> None:
-        self._api.timeout = None  # a large image on a slow disk takes as long as it takes
-        try:
-            with faults("load an image"):
-                for message in self._api.load_image(iter(tar), quiet=True):
-                    if "error" in message:
-                        raise EngineError(f"the engine refused the image: {message['error'].strip()}")
-        finally:
-            self._api.timeout = _QUICK
+        # A large image on a slow disk takes as long as it takes.
+        with self._asking("load an image", patient=True) as api:
+            for message in api.load_image(iter(tar), quiet=True):
+                if "error" in message:
+                    raise EngineError(f"the engine refused the image: {message['error'].strip()}")
 
     def build(
         self,
@@ -150,46 +135,55 @@ class DockerEngine:
             "buildargs": json.dumps(dict(args)),
             **({"networkmode": network} if network else {}),
         }
+        headers = {"Content-Type": "application/tar"}
         # The SDK's own `build` hands the engine the credentials for all registries, and keeps the connection,
         # whose end is what stops a build.
-        url = f"{self._api.base_url}/v{self._api.api_version}/build"
-        headers = {"Content-Type": "application/tar"}
         with (
-            faults("build an image"),
+            self._asking("build an image") as api,
             closing(
-                self._api.post(url, params=params, data=context, headers=headers, stream=True, timeout=None)
+                api.post(
+                    f"{api.base_url}/v{api.api_version}/build",
+                    params=params,
+                    data=context,
+                    headers=headers,
+                    stream=True,
+                    timeout=None,
+                )
             ) as answer,
         ):
             raise_for_status(answer)
             ids = follow(map(json.loads, filter(None, answer.iter_lines())), log)
-            return tuple(str(self._api.inspect_image(image_id)["Id"]) for image_id in ids)
+            return tuple(str(api.inspect_image(image_id)["Id"]) for image_id in ids)
 
     def save(self, image_id: str) -> Iterator[bytes]:
-        self._api.timeout = None  # a classic store writes all of it aside first
-        try:
-            with faults("give an image"):
-                yield from self._api.get_image(image_id)
-        finally:
-            self._api.timeout = _QUICK
+        # A classic store writes all of it aside first.
+        with self._asking("give an image", patient=True) as api:
+            yield from api.get_image(image_id)
 
     def drop_image(self, image_id: str) -> None:
-        def drop() -> None:
-            if not self._api.inspect_image(image_id)["RepoTags"]:
-                self._api.remove_image(image_id)
+        def drop(api: Any) -> None:
+            if not api.inspect_image(image_id)["RepoTags"]:
+                api.remove_image(image_id)
 
         self._unless_gone(drop)
 
     def create(self, spec: ContainerSpec) -> str:
-        labels = dict(spec.labels)
-        name = labels.get(NAME_LABEL)
+        name = dict(spec.labels).get(NAME_LABEL)
         try:
-            with faults("create a container"):
-                made = self._api.create_container_from_config(self._body(spec), name)
+            with self._asking("create a container") as api:
+                container = str(api.create_container_from_config(self._body(spec), name)["Id"])
         except NotFound as error:
             if "image" in error.reason.lower():
                 raise ImageMissing(error.reason) from None
             raise
-        return str(made["Id"])
+        try:
+            for network in spec.also_networks:
+                with self._asking("connect a container to a network") as api:
+                    api.connect_container_to_network(container, network)
+        except BaseException:
+            self.remove(container)
+            raise
+        return container
 
     def _body(self, spec: ContainerSpec) -> dict[str, Any]:
         body = container_json(spec)
@@ -198,30 +192,30 @@ class DockerEngine:
 
     def attach(self, container: str, spec: ContainerSpec) -> Attached:
         params = {"stdout": 1, "stderr": 1, "stream": 1, "stdin": int(spec.stdin)}
-        with faults("attach to a container"):
-            raw = self._api.attach_socket(container, params)
+        with self._asking("attach to a container") as api:
+            raw = api.attach_socket(container, params)
         return Attached(raw, spec.tty)
 
     def wait(self, container: str) -> Ended:
-        with faults("wait for a container"):
-            status = int(self._api.wait(container, timeout=None)["StatusCode"])
-            killed = status == 137 and self._api.inspect_container(container)["State"]["OOMKilled"]
+        with self._asking("wait for a container") as api:
+            status = int(api.wait(container, timeout=None)["StatusCode"])
+            killed = status == 137 and api.inspect_container(container)["State"]["OOMKilled"]
         return Ended(status & 0xFF, bool(killed))
 
     def start(self, container: str) -> None:
-        with faults("start the container"):
-            self._api.start(container)
+        with self._asking("start the container") as api:
+            api.start(container)
 
     def signal(self, container: str, name: str) -> None:
-        self._unless_gone(lambda: self._api.kill(container, name))
+        self._unless_gone(lambda api: api.kill(container, name))
 
     def resize(self, container: str, rows: int, columns: int) -> None:
-        self._unless_gone(lambda: self._api.resize(container, rows, columns))
+        self._unless_gone(lambda api: api.resize(container, rows, columns))
 
     def read_file(self, container: str, path: str) -> bytes | None:
         try:
-            with faults("read a file of an image"):
-                chunks, _ = self._api.get_archive(container, path)
+            with self._asking("read a file of an image") as api:
+                chunks, _ = api.get_archive(container, path)
                 data = b"".join(chunks)
         except NotFound:
             return None
@@ -230,37 +224,93 @@ class DockerEngine:
             file = tar.extractfile(member) if member and member.isfile() else None
             return file.read() if file else None
 
+    def put_tree(self, container: str, path: str, tar: Iterable[bytes]) -> None:
+        with self._asking("take files for a container", patient=True) as api:
+            api.put_archive(container, path, iter(tar))
+
+    def get_tree(self, container: str, path: str) -> Iterator[bytes]:
+        try:
+            with self._asking("give files of a container", patient=True) as api:
+                yield from api.get_archive(container, path)[0]
+        except NotFound as error:
+            if "no such container" in error.reason.lower():
+                raise
+
+    def execute(self, container: str, argv: Sequence[str], *, user: str = "") -> tuple[int, bytes]:
+        output = bytearray()
+        try:
+            with self._asking("run a command in a container", patient=True) as api:
+                made = api.exec_create(container, list(argv), user=user)["Id"]
+                for chunk in api.exec_start(made, stream=True):
+                    output += chunk[: _OUTPUT - len(output)]
+                status = api.exec_inspect(made)["ExitCode"]
+        except EngineError as error:
+            if not _NO_PROGRAM.search(error.reason):  # which most engines say in the output
+                raise
+            return 127, error.reason.encode()
+        return int(status), bytes(output)
+
+    def make_volume(self, name: str, labels: Mapping[str, str]) -> bool:
+        mark = secrets.token_hex(8)  # an engine answers with the labels of the volume that there is
+        with self._asking("make a volume") as api:
+            made = api.create_volume(name, driver="local", labels={**labels, _MADE_LABEL: mark})
+        return bool((made["Labels"] or {}).get(_MADE_LABEL) == mark)
+
+    def volumes(self, label: str, value: str | None = None) -> list[tuple[str, str]]:
+        with self._asking("list volumes") as api:
+            found = api.volumes(filters=_labelled(label, value))["Volumes"] or []
+        return [(item["Name"], item["Labels"].get(label, "")) for item in found]
+
+    def remove_volume(self, name: str) -> None:
+        with suppress(NotFound), self._asking("remove a volume") as api:
+            api.remove_volume(name)
+
+    def make_network(self, name: str, labels: Mapping[str, str], *, internal: bool) -> str:
+        with self._asking("make a network") as api:
+            made = api.create_network(
+                name, driver="bridge", internal=internal, labels=dict(labels), check_duplicate=True
+            )
+        return str(made["Id"])
+
+    def networks(self, label: str, value: str | None = None) -> list[tuple[str, str]]:
+        with self._asking("list networks") as api:
+            found = api.networks(filters=_labelled(label, value))
+        return [(item["Id"], item["Labels"].get(label, "")) for item in found]
+
+    def remove_network(self, network: str) -> None:
+        with suppress(NotFound), self._asking("remove a network") as api:
+            api.remove_network(network)
+
     def remove(self, container: str) -> None:
-        self._unless_gone(lambda: self._api.remove_container(container, v=True, force=True))
+        self._unless_gone(lambda api: api.remove_container(container, v=True, force=True))
 
     def containers(self, label: str, value: str | None = None) -> list[tuple[str, str]]:
-        wanted = label if value is None else f"{label}={value}"
-        with faults("list containers"):
-            found = self._api.containers(all=True, filters={"label": wanted})
+        with self._asking("list containers") as api:
+            found = api.containers(all=True, filters=_labelled(label, value))
         return [(item["Id"], item["Labels"].get(label, "")) for item in found]
 
     def close(self) -> None:
-        self._api.close()
+        self._clients.close()
 
-    def _unless_gone(self, ask: Callable[[], object]) -> None:
+    @contextmanager
+    def _asking(self, doing: str, *, patient: bool = False) -> Iterator[Any]:
+        """A client for one request, whose faults are EngineErrors; one that is `patient` waits for ever."""
+        with faults(doing), self._clients.one() as api:
+            before = api.timeout
+            api.timeout = None if patient else before
+            try:
+                yield api
+            finally:
+                api.timeout = before
+
+    def _unless_gone(self, ask: Callable[[Any], object]) -> None:
         """Asks something of a container that may have ended meanwhile, which is no fault."""
-        try:
-            with faults("control a container"):
-                ask()
-        except NotFound:
-            pass
-        except EngineError as error:
-            if not isinstance(error, Conflict):
-                raise
+        with suppress(NotFound, Conflict), self._asking("control a container") as api:
+            ask(api)
 
 
-def _seconds(text: str) -> float | None:
-    """Seconds since the epoch of an RFC 3339 time with any number of digits in its fraction."""
-    match = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)", text)
-    if not match:
-        return None
-    zone = "+00:00" if match[3] == "Z" else match[3]
-    return datetime.fromisoformat(match[1] + zone).timestamp() + float(match[2] or 0)
+def _labelled(label: str, value: str | None) -> dict[str, str]:
+    return {"label": label if value is None else f"{label}={value}"}
 
 
 def _tls(address: Address) -> TLSConfig | bool:

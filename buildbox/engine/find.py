@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from urllib.parse import urlsplit
 
 from buildbox.errors import EngineError, UsageError
 from buildbox.host import Host
+from buildbox.oci import Platform
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 @dataclass(frozen=True)
@@ -28,10 +32,20 @@ class Address:
         """Whether it is a socket of this machine."""
         return self.url.startswith("unix://")
 
+    def platform(self) -> Platform | None:
+        """What containers run on there, as far as that is known without asking."""
+        return own_platform() if self.is_local else None
+
     @property
     def path(self) -> Path:
         """The file of a local socket."""
         return Path(self.url.removeprefix("unix://"))
+
+
+def own_platform() -> Platform | None:
+    """This machine's platform; None where it has no well-known name."""
+    ours = _ARCHITECTURES.get(os.uname().machine)
+    return Platform("linux", ours) if ours else None
 
 
 def find_address(host: Host, explicit: str | None) -> Address:

@@ -16,7 +16,8 @@ from buildbox.progress import Progress
 from buildbox.recipes.recipe import Recipe
 from buildbox.recipes.workplace import workplace
 from buildbox.reference import ImageRef
-from buildbox.run import Session, run_step
+from buildbox.run import run_step
+from buildbox.session import Session
 from buildbox.tasks.plan import Step
 from buildbox.toolchains.difference import printable
 from buildbox.units import show_duration

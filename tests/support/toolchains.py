@@ -23,6 +23,7 @@ from buildbox.oci import (
     OCI_LAYER_GZIP,
     OCI_MANIFEST,
     Descriptor,
+    Platform,
     canonical,
 )
 from buildbox.progress import Silent
@@ -31,9 +32,10 @@ from buildbox.recipes.tools import Command, Finished
 from buildbox.recipes.workshop import Workshop
 from buildbox.reference import ImageRef
 from buildbox.registry.client import Registry
-from buildbox.run import Session
+from buildbox.session import Session
 from buildbox.tasks.plan import Step
 from buildbox.trust import Bounds
+from tests.support.connected import connected_to
 from tests.support.fake_engine import FakeEngine
 from tests.support.images import AMD64
 from tests.support.values import host
@@ -160,10 +162,9 @@ class Bench:
         yield Session(
             host=self.host,
             bounds=Bounds(root, Allowance(), (), self.host.user_config),
-            engine=self.engine,
-            rootless=False,
+            connection=connected_to(self.engine, "0123456789ab"),
+            platform=lambda: Platform("linux", "amd64"),
             archive=self.archive,
-            run="0123456789ab",
             offline=True,
             registry_for=_nobody,
             recipe_for=lambda ref: None,

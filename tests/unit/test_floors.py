@@ -25,6 +25,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "engine",
         "archive",
         "execute images recipes sources",
+        "session",
         "schedule secrets",
         "doctor hermetic pins run saving services starter",
         "toolchains",

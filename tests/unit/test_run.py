@@ -15,12 +15,15 @@ from buildbox.container import RUN_LABEL, ContainerSpec
 from buildbox.errors import ImageError, NotAllowed
 from buildbox.execute import Outcome, Streams
 from buildbox.leases import lease
+from buildbox.oci import Platform
 from buildbox.progress import Silent
 from buildbox.reference import ImageRef
 from buildbox.registry.client import Registry
-from buildbox.run import Session, run_step, sweep_dead, vet
+from buildbox.run import run_step, sweep_dead, vet
+from buildbox.session import Session
 from buildbox.tasks.plan import Step, plan_tasks
 from buildbox.trust import Bounds
+from tests.support.connected import connected_to
 from tests.support.executing import Collected
 from tests.support.fake_engine import FakeEngine
 from tests.support.images import MadeImage, Settings, make_image
@@ -46,10 +49,9 @@ def session(tmp_path: Path) -> Session:
     return Session(
         host=host(tmp_path, {"LEVEL": "caller", "EMPTY": ""}),
         bounds=Bounds(root, Allowance(), (), tmp_path / "config.toml"),
-        engine=FakeEngine(),
-        rootless=False,
+        connection=connected_to(FakeEngine(), "0123456789ab"),
+        platform=lambda: Platform("linux", "amd64"),
         archive=archive,
-        run="0123456789ab",
         offline=False,
         registry_for=no_registry,
         recipe_for=lambda ref: None,
@@ -92,7 +94,7 @@ def test_the_image_is_loaded_once_from_the_archive(session: Session) -> None:
             loads.append(1)
             super().load(tar)
 
-    session = replace(session, engine=Counting())
+    session = replace(session, connection=connected_to(Counting(), "0123456789ab"))
     for _ in range(2):
         assert run(session, step(run="true"))[0].status == 0
     assert loads == [1]
@@ -147,7 +149,10 @@ def test_the_environment_is_the_images_and_what_is_passed(session: Session) -> N
     ],
 )
 def test_users(session: Session, user: str, rootless: bool, expected: str) -> None:
-    run(replace(session, rootless=rootless), step(run="true", user=user))
+    run(
+        replace(session, connection=connected_to(session.engine, "0123456789ab", rootless=rootless)),
+        step(run="true", user=user),
+    )
     assert task_spec(session).user == expected
 
 

@@ -1,0 +1,128 @@
+"""What all steps of one run share: the engine and the run's lease there, the archive, images, secrets."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from buildbox import images
+from buildbox.archive.images import ArchivedImage
+from buildbox.archive.layout import Archive
+from buildbox.host import Host
+from buildbox.oci import Platform
+from buildbox.progress import Progress
+from buildbox.reference import ImageRef
+from buildbox.trust import Bounds
+
+if TYPE_CHECKING:
+    from buildbox.engine.protocol import Engine
+
+
+@dataclass(frozen=True)
+class Connected:
+    """An engine, and a run that is registered with it."""
+
+    engine: Engine
+    run: str  # the run's id, from its lease
+    rootless: bool  # root inside a container is the caller outside
+
+
+class Connection:
+    """The way to the engine, taken when it is first needed: a run whose steps all passed before asks none.
+
+    `opened` connects, registers the run and removes what dead runs left; to be used by any thread.
+    """
+
+    def __init__(self, opened: Callable[[], AbstractContextManager[Connected]]) -> None:
+        self._opened = opened
+        self._lock = threading.Lock()
+        self._stack = ExitStack()
+        self._connected: Connected | None = None
+
+    def get(self) -> Connected:
+        """The engine and the run. Raises EngineError, ArchiveError."""
+        with self._lock:
+            if self._connected is None:
+                self._connected = self._stack.enter_context(self._opened())
+            return self._connected
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.__exit__(*error)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Session:
+    """What all steps of one run share. Any thread may use it."""
+
+    host: Host
+    bounds: Bounds  # what its steps are held against
+    connection: Connection
+    platform: Callable[[], Platform]  # of the containers that the engine runs
+    archive: Archive
+    offline: bool
+    registry_for: images.RegistryFor
+    recipe_for: Callable[[ImageRef], str | None]
+    progress: Progress
+    places_for: images.PlacesFor = images.own_place
+    secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # by name; for those that may run
+    _images: dict[tuple[ImageRef, Platform], tuple[ArchivedImage, str]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine. Raises EngineError, ArchiveError."""
+        return self.connection.get().engine
+
+    @property
+    def run(self) -> str:
+        """The run's id."""
+        return self.connection.get().run
+
+    @property
+    def rootless(self) -> bool:
+        """Whether root inside a container is the caller outside."""
+        return self.connection.get().rootless
+
+    def known_image(self, ref: ImageRef, platform: Platform | None) -> ArchivedImage | None:
+        """What the archive knows of the image, for `platform` or the engine's own; None where it doesn't.
+
+        Raises ImageError.
+        """
+        return images.find(self.archive, ref, platform or self.platform())
+
+    def image(
+        self, ref: ImageRef, platform: Platform | None, *, anew: bool = False
+    ) -> tuple[ArchivedImage, str]:
+        """The image and the engine's id for it, fetched and loaded as far as need be.
+
+        Asked once a run, but `anew`: when the engine said that it hasn't got it any more.
+        Raises ImageError, ArchiveError, EngineError.
+        """
+        key = ref, platform or self.platform()
+        with self._lock:
+            if anew or key not in self._images:
+                self._images[key] = self._obtain(*key)
+            return self._images[key]
+
+    def _obtain(self, ref: ImageRef, platform: Platform) -> tuple[ArchivedImage, str]:
+        from buildbox.archive import savers
+
+        found = images.obtain(
+            self.archive,
+            self.engine,
+            ref,
+            platform,
+            offline=self.offline,
+            registry_for=self.registry_for,
+            recipe_for=self.recipe_for,
+            progress=self.progress,
+            places_for=self.places_for,
+        )
+        savers.end(self.archive.path)  # gc needn't wait for the tasks
+        return found
