@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from buildbox.container import ContainerSpec
+from buildbox.container import ContainerSpec, Volume
 
 
 def container_json(spec: ContainerSpec) -> dict[str, Any]:
@@ -25,10 +25,16 @@ def container_json(spec: ContainerSpec) -> dict[str, Any]:
         "AttachStdout": True,
         "AttachStderr": True,
         "Healthcheck": {"Test": ["NONE"]},
+        "NetworkingConfig": {
+            "EndpointsConfig": {spec.network: {"Aliases": list(spec.aliases)}} if spec.aliases else {}
+        },
         "HostConfig": {
             "Mounts": [
-                {"Type": "bind", "Source": bind.source, "Target": bind.target, "ReadOnly": bind.read_only}
-                for bind in spec.binds
+                *(
+                    {"Type": "bind", "Source": bind.source, "Target": bind.target, "ReadOnly": bind.read_only}
+                    for bind in spec.binds
+                ),
+                *map(_volume, spec.volumes),
             ],
             "Tmpfs": {mount.target: mount.options for mount in spec.tmpfs},
             "NetworkMode": spec.network,
@@ -47,3 +53,11 @@ def container_json(spec: ContainerSpec) -> dict[str, Any]:
             "LogConfig": {"Type": "none"},
         },
     }
+
+
+def _volume(volume: Volume) -> dict[str, Any]:
+    """An anonymous volume begins with what the image has there; a named one with what was put into it."""
+    mount = {"Type": "volume", "Target": volume.target}
+    if not volume.name:
+        return mount
+    return {**mount, "Source": volume.name, "VolumeOptions": {"NoCopy": True}}

@@ -83,9 +83,9 @@ class DockerEngine:
             return engine_info(api.version(), api.info(), self.address)
 
     def platform(self) -> Platform:
-        ours = _ARCHITECTURES.get(os.uname().machine)
-        if ours and self.address.startswith("unix://"):
-            return Platform("linux", ours)  # an engine on this machine: no need to ask
+        ours = own_platform() if self.address.startswith("unix://") else None
+        if ours:
+            return ours  # an engine on this machine: no need to ask
         with self._asking("tell its platform") as api:
             version = api.version()
         return Platform(version["Os"], version["Arch"])

@@ -10,15 +10,18 @@ import io
 import json
 import os
 import selectors
+import shutil
 import signal
 import socket
 import subprocess
 import tarfile
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 
 from buildbox.container import ContainerSpec
 from buildbox.engine.protocol import Ended, EngineInfo, ImageMissing
@@ -40,6 +43,8 @@ class FakeEngine:
         self._stored: dict[str, Stored] = {}  # of images that were loaded or built
         self._built: dict[tuple[str, ...], str] = {}  # the cache: parent and instruction -> image
         self._containers: dict[str, _Container] = {}
+        self._volumes: dict[str, tuple[Mapping[str, str], Path]] = {}  # name -> labels, folder
+        self._networks: dict[str, Mapping[str, str]] = {}
         self._ids = count(1)
 
     @property
@@ -107,6 +112,9 @@ class FakeEngine:
     def create(self, spec: ContainerSpec) -> str:
         if spec.image not in self.images:
             raise ImageMissing(f"no such image: {spec.image}")
+        for volume in spec.volumes:
+            if volume.name not in self._volumes:
+                raise EngineError(f"a FakeEngine has no volume {volume.name!r}")
         if spec.tty:
             raise EngineError("a FakeEngine has no terminals")
         container = f"fake{next(self._ids):06}"
@@ -137,6 +145,76 @@ class FakeEngine:
     def read_file(self, container: str, path: str) -> bytes | None:
         return self.images[self._find(container).spec.image].get(path)
 
+    def put_tree(self, container: str, path: str, tar: Iterable[bytes]) -> None:
+        folder = self._behind(container, path)
+        if folder is None or not folder.is_dir():
+            raise EngineError(f"a FakeEngine has nothing writable at {path}")
+        with tarfile.open(fileobj=io.BytesIO(b"".join(tar))) as archive:
+            archive.extractall(folder, filter="tar")
+
+    def get_tree(self, container: str, path: str) -> Iterator[bytes]:
+        place, data = self._behind(container, path), io.BytesIO()
+        with tarfile.open(fileobj=data, mode="w") as archive:
+            if place and os.path.lexists(place):
+                archive.add(place, arcname=Path(path).name)
+            else:
+                file = self.read_file(container, path)
+                if file is None:
+                    return
+                member = tarfile.TarInfo(Path(path).name)
+                member.size = len(file)
+                archive.addfile(member, io.BytesIO(file))
+        yield data.getvalue()
+
+    def execute(self, container: str, argv: Sequence[str], *, user: str = "") -> tuple[int, bytes]:
+        found = self._find(container)
+        if not found.process or found.ended:
+            raise EngineError(f"container {container} is not running")
+        try:
+            done = subprocess.run(
+                argv,
+                env=found.environment(),
+                cwd=found.workdir(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+        except OSError as error:
+            return 127, str(error).encode()
+        return done.returncode if done.returncode >= 0 else 128 - done.returncode, done.stdout[: 64 << 10]
+
+    def make_volume(self, name: str, labels: Mapping[str, str]) -> bool:
+        if name in self._volumes:
+            return False
+        self._volumes[name] = dict(labels), Path(tempfile.mkdtemp(prefix="fake-volume-"))
+        return True
+
+    def volumes(self, label: str, value: str | None = None) -> list[tuple[str, str]]:
+        return _labelled({name: labels for name, (labels, _) in self._volumes.items()}, label, value)
+
+    def remove_volume(self, name: str) -> None:
+        for found in self._containers.values():
+            if name in (volume.name for volume in found.spec.volumes):
+                raise EngineError(f"volume {name} is in use")
+        if name in self._volumes:
+            shutil.rmtree(self._volumes.pop(name)[1])
+
+    def make_network(self, name: str, labels: Mapping[str, str], *, internal: bool) -> str:
+        network = f"{name}-{next(self._ids)}"
+        self._networks[network] = dict(labels)
+        return network
+
+    def networks(self, label: str, value: str | None = None) -> list[tuple[str, str]]:
+        return _labelled(self._networks, label, value)
+
+    def remove_network(self, network: str) -> None:
+        for found in self._containers.values():
+            inside = network in (found.spec.network, *found.spec.also_networks)
+            if inside and found.process and not found.ended:
+                raise EngineError(f"network {network} has active endpoints")
+        self._networks.pop(network, None)
+
     def remove(self, container: str) -> None:
         found = self._containers.pop(container, None)
         if found and found.process:
@@ -144,13 +222,24 @@ class FakeEngine:
             found.wait()
 
     def containers(self, label: str, value: str | None = None) -> list[tuple[str, str]]:
-        labels = [(key, dict(found.spec.labels)) for key, found in self._containers.items()]
-        found = [(key, of_it[label]) for key, of_it in labels if label in of_it]
-        return [(key, text) for key, text in found if value in (None, text)]
+        of_each = {key: dict(found.spec.labels) for key, found in self._containers.items()}
+        return _labelled(of_each, label, value)
 
     def close(self) -> None:
         for container in list(self._containers):
             self.remove(container)
+        for volume in list(self._volumes):
+            self.remove_volume(volume)
+
+    def _behind(self, container: str, path: str) -> Path | None:
+        """The host's path behind a container's, in a bind or a volume."""
+        spec = self._find(container).spec
+        places = [(bind.target, bind.source) for bind in spec.binds]
+        places += [(volume.target, str(self._volumes[volume.name][1])) for volume in spec.volumes]
+        for target, source in places:
+            if f"{path}/".startswith(f"{target}/"):
+                return Path(source + path.removeprefix(target))
+        return None
 
     def _find(self, container: str) -> _Container:
         if container not in self._containers:
@@ -243,12 +332,21 @@ class _Container:
             stdin=pipes.stdin.fileno() if pipes and self.spec.stdin else subprocess.DEVNULL,
             stdout=pipes.stdout if pipes else subprocess.DEVNULL,
             stderr=pipes.stderr if pipes else subprocess.DEVNULL,
-            env={"PATH": os.defpath, **dict(self.spec.env)},
-            cwd=self._workdir(),
+            env=self.environment(),
+            cwd=self.workdir(),
             start_new_session=True,
         )
 
-    def _workdir(self) -> str:
+    @property
+    def ended(self) -> bool:
+        """Whether it ran and does so no more."""
+        return self._ended.is_set()
+
+    def environment(self) -> dict[str, str]:
+        """What its processes see."""
+        return {"PATH": os.defpath, **dict(self.spec.env)}
+
+    def workdir(self) -> str:
         """The host's folder behind the container's."""
         for bind in self.spec.binds:
             if f"{self.spec.workdir}/".startswith(f"{bind.target}/"):
@@ -263,6 +361,13 @@ class _Container:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         self._ended.set()
+
+
+def _labelled(
+    of_each: Mapping[str, Mapping[str, str]], label: str, value: str | None
+) -> list[tuple[str, str]]:
+    found = [(key, labels[label]) for key, labels in of_each.items() if label in labels]
+    return [(key, text) for key, text in found if value in (None, text)]
 
 
 def _read(tar: tarfile.TarFile, name: str) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 
 from docker.api.client import APIClient
 
+from buildbox.engine.clients import Clients
 from buildbox.engine.docker import DockerEngine
 from tests.support.images import MadeImage, Settings, make_image
 
@@ -18,7 +19,8 @@ class WatchedEngine(DockerEngine):
     """Counts loads and what came through them."""
 
     def __init__(self, api: Any) -> None:
-        super().__init__(api, SOCKET)
+        super().__init__(Clients(lambda: api), SOCKET)
+        self.api = api
         self.loads = 0
         self.received = bytearray()
         self.complete = False  # whether the last tar was read to its end

@@ -169,12 +169,12 @@ def test_a_tag_in_the_engine_is_never_trusted(archive: Archive) -> None:
         evil.put_into(archive)
         evil_id = obtain(archive, engine, pin(evil), registry_for=no_registry)
         tag = f"sha256-{made.digest.hex[:32]}"
-        engine._api.tag(evil_id, "buildbox.local/keep", tag)
-        engine._api.tag(evil_id, "registry.invalid/tools/x", "1")
+        engine.api.tag(evil_id, "buildbox.local/keep", tag)
+        engine.api.tag(evil_id, "registry.invalid/tools/x", "1")
         try:
             assert obtain(archive, engine, pin(made), registry_for=no_registry) != evil_id
         finally:
-            engine._api.remove_image("registry.invalid/tools/x:1")
+            engine.api.remove_image("registry.invalid/tools/x:1")
 
 
 def test_the_list_of_names_is_not_read_on_the_way_to_an_image(archive: Archive) -> None:

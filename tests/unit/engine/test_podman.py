@@ -9,6 +9,7 @@ import pytest
 from docker.api.client import APIClient
 
 from buildbox.container import Bind, ContainerSpec, Tmpfs
+from buildbox.engine.clients import Clients
 from buildbox.engine.docker import DockerEngine
 from buildbox.engine.podman import in_its_words, is_podman
 from buildbox.errors import EngineError
@@ -68,6 +69,6 @@ def test_the_owner_of_a_tmpfs(options: str, words: str) -> None:
 
 def test_it_is_not_asked_to_build() -> None:
     api = APIClient("unix:///nowhere/to/be/found.sock", version="1.41")
-    engine = DockerEngine(api, "unix:///nowhere/to/be/found.sock", podman=True)
+    engine = DockerEngine(Clients(lambda: api), "unix:///nowhere/to/be/found.sock", podman=True)
     with pytest.raises(EngineError, match="host's network"):
         engine.build(iter([]), "Dockerfile", print, args={}, cache=True, network="none")

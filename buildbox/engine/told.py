@@ -1,0 +1,39 @@
+"""What an engine tells of itself (Engine API: "Get version", "Get system information")."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from buildbox.engine.protocol import EngineInfo
+
+
+def engine_info(version: Mapping[str, Any], info: Mapping[str, Any], address: str) -> EngineInfo:
+    """The two answers as one value."""
+    components = [part.get("Name", "") for part in version.get("Components", [])]
+    driver = info.get("Driver", "?")
+    containerd = any(
+        "io.containerd" in str(value) for pair in info.get("DriverStatus") or [] for value in pair
+    )
+    return EngineInfo(
+        name="Podman Engine" if "Podman Engine" in components else "Docker Engine",
+        version=version.get("Version", "?"),
+        api_version=version.get("ApiVersion", "?"),
+        address=address,
+        platform=f"{version.get('Os', '?')}/{version.get('Arch', '?')}",
+        store=f"{'containerd' if containerd else 'classic'} ({driver})",
+        rootless=any("name=rootless" in option for option in info.get("SecurityOptions") or []),
+        root_folder=info.get("DockerRootDir", ""),
+        system_time=_seconds(info.get("SystemTime", "")),
+    )
+
+
+def _seconds(text: str) -> float | None:
+    """Seconds since the epoch of an RFC 3339 time with any number of digits in its fraction."""
+    match = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)", text)
+    if not match:
+        return None
+    zone = "+00:00" if match[3] == "Z" else match[3]
+    return datetime.fromisoformat(match[1] + zone).timestamp() + float(match[2] or 0)
