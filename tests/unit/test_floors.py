@@ -16,9 +16,9 @@ PACKAGE = Path(__file__).parents[2] / "buildbox"
 FLOORS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
-        "__init__ digest errors host progress units",
-        "identity leases oci reference",
-        "config",
+        "__init__ capped digest errors host progress spool units workspace",
+        "frames identity leases masking oci reference",
+        "config logs",
         "project trees trust",
         "tasks",
         "container registry",
