@@ -59,7 +59,8 @@ chmod "$1" "$0"' "$target" "$mode" < {folder}/"$number"
 done < {folder}/list
 """
 # Last: mmdebstrap copies the machine's hostname and resolv.conf, and apt makes folders that belong to the
-# machine's own user _apt. Set-id bits do nothing under no-new-privileges.
+# machine's own user _apt. A key that the package ssl-cert makes would be everyone's, and another each time.
+# Set-id bits do nothing under no-new-privileges.
 FINISH = r"""set -eu
 cd "$1"
 : > etc/resolv.conf
@@ -71,6 +72,8 @@ rm -rf etc/apt/apt.conf.d/00mmdebstrap var/lib/apt/* var/cache/apt/* var/cache/l
 rm -f etc/passwd- etc/group- etc/shadow- etc/gshadow- etc/subuid- etc/subgid- etc/.pwd.lock
 rm -f var/cache/debconf/*-old var/lib/dpkg/*-old
 find var/log -type f -delete
+test ! -d etc/ssl/certs || find etc/ssl/certs -lname ssl-cert-snakeoil.pem -delete
+rm -f etc/ssl/certs/ssl-cert-snakeoil.pem etc/ssl/private/ssl-cert-snakeoil.key
 find . -xdev -type f -perm /6000 -exec chmod ug-s {} +
 """
 

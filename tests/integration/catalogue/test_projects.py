@@ -72,5 +72,5 @@ def test_a_project_is_built(
 
 
 def test_every_toolchain_has_a_project() -> None:
-    kinds = {recipe.split("/")[0] for recipe in RECIPES} - {"builder"}
+    kinds = {recipe.split("/")[0] for recipe in RECIPES} - {"builder", "postgres"}  # no toolchains
     assert kinds == BUILT.keys() == {folder.name for folder in PROJECTS.iterdir()}
