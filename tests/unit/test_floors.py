@@ -37,7 +37,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
 
 ONLY = {  # package -> the files that may import it, anywhere in them
     "docker": ("engine/docker.py", "engine/faults.py", "registry/credentials.py"),
-    "rich": ("console.py",),
+    "rich": ("console/",),
     "tomlkit": ("config/",),
     "typer": ("cli/",),
     "click": (),
@@ -57,7 +57,7 @@ SURROUNDINGS = {  # what only the floors that face the caller may ask the proces
     "date": {"today"},
     "builtins": {"print", "input"},
 }
-FACING_THE_CALLER = ("cli/", "console.py")
+FACING_THE_CALLER = ("cli/", "console/")
 
 
 def files() -> dict[str, ast.Module]:

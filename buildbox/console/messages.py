@@ -1,25 +1,21 @@
-"""All that a person sees: messages, progress, tables. The only user of rich, and that only when it draws."""
+"""Messages, progress, tables, answers."""
 
 from __future__ import annotations
 
 import json
-import os
-import select
 import sys
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from buildbox.console.bars import Bars
+from buildbox.console.writing import to_stderr, write_all
 from buildbox.errors import BuildboxError, ConfigError
 from buildbox.units import show_size
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Drawing
-    from rich.progress import TaskID
-
     from buildbox.progress import Meter
 
 _RED, _BOLD, _PLAIN = "\033[31m", "\033[1m", "\033[0m"
@@ -36,7 +32,7 @@ class Console:
     color: bool  # on stderr
     live: bool  # stderr is a terminal that may be drawn on
     color_out: bool = False  # on stdout
-    _bars: _Bars = field(default_factory=lambda: _Bars(), repr=False)
+    _bars: Bars = field(default_factory=Bars, repr=False)
 
     def say(self, text: str) -> None:
         """A message of buildbox's own, on stderr."""
@@ -52,9 +48,9 @@ class Console:
         """What is wrong, where, and what to do."""
         self._message(error.reason, _RED)
         for problem in error.problems if isinstance(error, ConfigError) else ():
-            _to_stderr(f"  {problem}\n")
+            to_stderr(f"  {problem}\n")
         for line in error.hint.splitlines():
-            _to_stderr(f"  {line}".rstrip() + "\n")
+            to_stderr(f"  {line}".rstrip() + "\n")
 
     def document(self, value: Any) -> None:
         """The one JSON document of a command with --json, on stdout."""
@@ -107,7 +103,7 @@ class Console:
 
     def _message(self, text: str, style: str = "") -> None:
         mark = f"{_BOLD}{style}buildbox:{_PLAIN}" if self.color else "buildbox:"
-        _to_stderr(f"{mark} {text}\n")
+        to_stderr(f"{mark} {text}\n")
 
 
 class _Counter:
@@ -116,76 +112,3 @@ class _Counter:
 
     def advance(self, amount: int) -> None:
         self.done += amount
-
-
-class _Bars:
-    """The bars of all work that runs at once, drawn together for as long as there is any."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._drawing: Drawing | None = None
-        self._running = 0
-
-    @contextmanager
-    def bar(self, label: str, total: int | None, color: bool) -> Iterator[Meter]:
-        with self._lock:
-            self._drawing = self._drawing or _start_drawing(color)
-            self._running += 1
-            drawing = self._drawing
-            task = drawing.add_task(label, total=total)
-        try:
-            yield _Bar(drawing, task)
-        finally:
-            with self._lock:
-                self._running -= 1
-                if not self._running:
-                    drawing.stop()
-                    self._drawing = None
-
-
-@dataclass(frozen=True)
-class _Bar:
-    drawing: Drawing
-    task: TaskID
-
-    def advance(self, amount: int) -> None:
-        self.drawing.advance(self.task, amount)
-
-
-def _start_drawing(color: bool) -> Drawing:
-    from rich import progress
-    from rich.console import Console as RichConsole
-
-    drawing = progress.Progress(
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(),
-        progress.DownloadColumn(),
-        progress.TransferSpeedColumn(),
-        progress.TimeElapsedColumn(),
-        console=RichConsole(stderr=True, no_color=not color),
-    )
-    drawing.start()
-    return drawing
-
-
-def write_all(descriptor: int, views: Sequence[memoryview]) -> None:
-    """Writes every byte, however little the descriptor takes at a time. Raises OSError."""
-    left = list(views)
-    while left:
-        try:
-            count = os.writev(descriptor, left[:1000])  # at most IOV_MAX at a time
-        except BlockingIOError:  # whoever shares the descriptor made it non-blocking
-            select.select([], [descriptor], [])
-            continue
-        while left and count >= len(left[0]):
-            count -= len(left[0])
-            left.pop(0)
-        if count:
-            left[0] = left[0][count:]
-
-
-def _to_stderr(text: str) -> None:
-    try:
-        write_all(2, [memoryview(text.encode(errors="backslashreplace"))])
-    except OSError:
-        pass  # nobody is there to read it
