@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
 from types import FrameType
@@ -14,7 +14,7 @@ from buildbox.errors import Exit
 from buildbox.execute.events import FORWARDED, RESIZED, Event
 from buildbox.execute.outcome import Outcome
 
-_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _PATIENCE = 2  # events that a hanging engine may keep us from before a signal ends us at once
 
 
@@ -33,11 +33,11 @@ class Stopper:
 
     def asked(self, number: int) -> None:
         """A signal came: the first goes to the task, the second of its kind kills it."""
-        if number in self._seen and number in _STOPPING:
+        if number in self._seen and number in STOPPING:
             self._kill(128 + number)
             return
         self._seen.add(number)
-        if number in _STOPPING:
+        if number in STOPPING:
             self._first = self._first or number
         self._engine.signal(self._container, signal.Signals(number).name)
         if number == signal.SIGINT:
@@ -79,13 +79,24 @@ def signals(events: SimpleQueue[Event]) -> Iterator[None]:
     Raises KeyboardInterrupt where they pile up because the engine doesn't answer.
     """
 
-    def note(number: int, frame: FrameType | None) -> None:
-        if number in _STOPPING and events.qsize() >= _PATIENCE:
+    def note(number: int) -> None:
+        if number in STOPPING and events.qsize() >= _PATIENCE:
             raise KeyboardInterrupt
         events.put(Event(signal=number))
 
-    numbers = [n for n in (*FORWARDED, RESIZED) if signal.getsignal(n) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, note) for number in numbers}
+    with caught((*FORWARDED, RESIZED), note):
+        yield
+
+
+@contextmanager
+def caught(numbers: Iterable[int], note: Callable[[int], None]) -> Iterator[None]:
+    """Signals call `note`, in the main thread, where this must be; one that the caller ignores stays so."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        note(number)
+
+    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in heeded}
     try:
         yield
     finally:
@@ -97,6 +108,6 @@ def stop_asked(events: SimpleQueue[Event]) -> int:
     """The signal that asked to stop before there was a task to tell, or 0."""
     while not events.empty():
         number = events.get().signal
-        if number in _STOPPING:
+        if number in STOPPING:
             return number
     return 0

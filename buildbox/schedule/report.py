@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from buildbox.errors import BuildboxError
 from buildbox.execute import Outcome, Output
 from buildbox.tasks.plan import Plan, Step
 
@@ -31,10 +32,13 @@ class Report:
     attempts: int = 0
     outcome: Outcome | None = None  # of its last attempt; None: it never ran
     why: str = ""  # one line: "needs build, which failed"; what failed where the command itself didn't
+    error: BuildboxError | None = None  # why buildbox couldn't run it, or take what it made; has a hint
 
     @property
     def status(self) -> int:
         """The exit status that the step stands for; 0 where it passed, or wasn't run."""
+        if self.error:
+            return int(self.error.exit)
         return self.outcome.status if self.outcome else 0
 
 
@@ -44,13 +48,15 @@ class Summary:
 
     reports: Sequence[Report]  # one for each step, in the order in which they ended
     seconds: float  # wall time
-    status: int  # the exit status of the whole: that of the first failure
+    status: int  # the exit status of the whole: that of the first failure; 128+n where signal n stopped it
+    unclean: BuildboxError | None = None  # something that a step left couldn't be removed
 
 
 class Display(Protocol):
     """Who is told. Every method may be called from any thread; none may block for long or raise.
 
-    Of one step, in this order: started (once an attempt), writes to its output, retrying; ended once.
+    Of one step, in this order: started (once an attempt), writes to its output, retrying; ended once. A step
+    that is cached may write, and never started; one that isn't run only ends.
     """
 
     def plan(self, plan: Plan) -> None:
