@@ -107,7 +107,7 @@ def parts_meet(one: Part, other: Part) -> bool:
 def sequences_meet(
     one: Sequence[T], other: Sequence[T], is_many: Callable[[T], bool], meet: Callable[[T, T], bool]
 ) -> bool:
-    """Whether two sequences can stand for the same; what `is_many` says yes to stands for any number of things."""
+    """Whether two sequences can stand for the same; what `is_many` stands for any number of things."""
     row = [True, *[False] * len(other)]  # how far both can be, with none of `one` used up
     for mine in (*one, None):
         below = [False] * (len(other) + 1)

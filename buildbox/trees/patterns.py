@@ -2,7 +2,7 @@
 
 `*`, `?` and `[...]` stay within one part of a path, `**` as a whole part crosses parts, a backslash takes a
 sign as it is. What a pattern names may be a file or a folder, and then all below it counts; with a "/" at its
-end it names only folders. `!pattern` takes away what patterns before it chose: the last one that matches wins.
+end it names only folders. `!pattern` takes away what patterns before it chose: the last match wins.
 Names that start with a dot are like all others. A `[` that is never closed is just that sign.
 
 Paths are relative, their parts joined by "/". A folder is asked for with a "/" at its end ("dist/").
