@@ -48,7 +48,7 @@ def run(
 
     call: Call = ctx.obj
     project = call.project()
-    steps = plan_tasks(project.config, tasks or (), call.args or ())
+    steps = tuple(plan_tasks(project.config, tasks or (), call.args or ()).steps.values())
     alone = len(steps) == 1
     with call.session(project.root, steps, allow or ()) as session:
         call.note_use(project, (step.toolchain.image for step in steps))

@@ -19,7 +19,7 @@ MOUNT = Table(
 MATRIX = Table(
     {
         "toolchain": ListOf(Text(values.name), least=1),
-        "env": MapOf(values.env_name, ListOf(Text(values.argument), least=1)),
+        "env": MapOf(values.env_name, ListOf(Text(values.matrix_value), least=1)),
     },
     note='e.g. matrix.toolchain = ["python", "python313"]',
 )
@@ -90,7 +90,9 @@ TOOLCHAIN = Table(
 PROJECT_FILE = Table(
     {
         "version": Number(values.version),
-        "project": Table({"name": Text(values.project_name), "default": ListOf(Text(values.name))}),
+        "project": Table(
+            {"name": Text(values.project_name), "default": ListOf(Text(values.address_of_task))}
+        ),
         "toolchains": MapOf(values.name, TOOLCHAIN),
         "defaults": Table(_SHARED),
         "tasks": MapOf(values.name, TASK),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from buildbox.config.fit import check_fit
 from buildbox.config.keys import PROJECT_FILE
 from buildbox.config.model import (
     DEFAULT_PIDS,
@@ -18,8 +19,7 @@ from buildbox.config.model import (
     Task,
     Toolchain,
 )
-from buildbox.config.near import did_you_mean
-from buildbox.config.reading import KeyPath, Problem, Reading, show
+from buildbox.config.reading import Problem, Reading
 from buildbox.config.text import parse_toml, read_text, refuse
 from buildbox.config.values import VERSION
 from buildbox.errors import ConfigError
@@ -58,7 +58,7 @@ def parse(text: str, path: Path) -> Config:
     values = reading.table(PROJECT_FILE, document, ())
     if not reading.problems and not values.get("toolchains") and not values.get("tasks"):
         raise ConfigError(f"{path} has no toolchains and no tasks", f"Remove it, then {_INIT}")
-    _check_fit(document, values, reading)
+    check_fit(document, values, reading)
     if reading.problems:
         raise refuse(reading.problems, text, path, path.name)
     return _config(values, path)
@@ -75,56 +75,6 @@ def inside(path: Path) -> Path:
             "Put the file itself there: a project's configuration comes from the project.",
         )
     return real
-
-
-def _check_fit(document: Mapping[str, Any], values: Mapping[str, Any], reading: Reading) -> None:
-    """Whether values that are right each for itself fit together."""
-    # Names as they are written: a toolchain with a wrong image is one that is there all the same.
-    toolchains, tasks = document.get("toolchains") or {}, document.get("tasks") or {}
-    if not isinstance(toolchains, dict) or not isinstance(tasks, dict):
-        return
-    if not toolchains:
-        reading.refuse((), "no toolchain for the tasks to run in; add [toolchains.NAME] with an image")
-    for index, name in enumerate(values.get("project", {}).get("default", ())):
-        if name not in tasks:
-            text = f"there is no task {name!r}{did_you_mean(name, tasks)}"
-            reading.refuse(("project", "default", index), text)
-    defaults = values.get("defaults", {})
-    chosen = isinstance(document.get("defaults"), dict) and "toolchain" in document["defaults"]
-    _check_section(defaults, ("defaults",), toolchains, reading)
-    for name, task in values.get("tasks", {}).items():
-        written = tasks[name]
-        if not isinstance(written, dict):
-            continue
-        path = ("tasks", name)
-        _check_section(task, path, toolchains, reading)
-        if ("run" in written) == ("argv" in written):
-            both = (
-                "both run and argv; keep one"
-                if "run" in written
-                else "neither run nor argv: what is it to do?"
-            )
-            reading.refuse(path, f"has {both}")
-        if task.get("argv", ("-",))[0] == "":
-            reading.refuse((*path, "argv", 0), "is empty; it is the program to run")
-        if len(toolchains) > 1 and not chosen and "toolchain" not in written:
-            reading.refuse(
-                path, f"'toolchain' is missing; the project has {', '.join(map(show, toolchains))}"
-            )
-
-
-def _check_section(
-    values: Mapping[str, Any], path: KeyPath, toolchains: Mapping[str, Any], reading: Reading
-) -> None:
-    toolchain = values.get("toolchain")
-    if toolchain is not None and toolchain not in toolchains and toolchains:
-        text = f"there is no toolchain {toolchain!r}{did_you_mean(toolchain, toolchains)}"
-        reading.refuse((*path, "toolchain"), text)
-    targets: set[str] = set()
-    for index, mount in enumerate(values.get("mounts", ())):
-        if mount.get("target") in targets:
-            reading.refuse((*path, "mounts", index, "target"), "is the target of another mount, too")
-        targets.add(mount.get("target", ""))
 
 
 def _config(values: Mapping[str, Any], path: Path) -> Config:
@@ -147,6 +97,9 @@ def _config(values: Mapping[str, Any], path: Path) -> Config:
 def _task(name: str, own: Mapping[str, Any], defaults: Mapping[str, Any], sole: str) -> Task:
     values = {**defaults, **own}
     epoch = values.get("source-date-epoch", SOURCE_DATE_EPOCH)
+    matrix = _matrix(own.get("matrix", {}))
+    if matrix and matrix.toolchain and not sole:
+        sole = matrix.toolchain[0]
     return Task(
         name=name,
         description=own.get("description", ""),
@@ -168,7 +121,7 @@ def _task(name: str, own: Mapping[str, Any], defaults: Mapping[str, Any], sole: 
         user=values.get("user", "caller"),
         rootfs=values.get("rootfs", "read-only"),
         needs=tuple(dict.fromkeys(own.get("needs", ()))),
-        matrix=_matrix(own.get("matrix")),
+        matrix=matrix,
         services=tuple(dict.fromkeys(values.get("services", ()))),
         caches={**defaults.get("caches", {}), **own.get("caches", {})},
         secrets=tuple(dict.fromkeys(values.get("secrets", ()))),
@@ -181,8 +134,8 @@ def _task(name: str, own: Mapping[str, Any], defaults: Mapping[str, Any], sole: 
     )
 
 
-def _matrix(values: Mapping[str, Any] | None) -> Matrix | None:
-    return Matrix(values.get("toolchain", ()), values.get("env", {})) if values else None
+def _matrix(values: Mapping[str, Any]) -> Matrix | None:
+    return Matrix(values.get("toolchain", ()), values.get("env", {})) if any(values.values()) else None
 
 
 def _service(name: str, values: Mapping[str, Any]) -> Service:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from buildbox.config.kinds import Flag, Kind, ListOf, MapOf, Number, OneOf, Table, Text
@@ -10,7 +11,7 @@ from buildbox.config.near import did_you_mean
 KeyPath = tuple[str | int, ...]  # names of tables and keys, indices of arrays
 
 _LONGEST_SHOWN = 80  # characters of a value in a message
-_MANY = 500  # problems
+_MANY = 200  # problems; what was meant isn't looked for in a file that is nothing but errors
 _BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 
 
@@ -31,6 +32,11 @@ class Reading:
     def refuse(self, path: KeyPath, text: str) -> None:
         """Notes a problem at `path`."""
         self.problems.append(Problem(path, text))
+
+    def unknown(self, name: str, known: Iterable[str], kind: str) -> str:
+        """`there is no KIND 'NAME'`, and which of `known` was probably meant."""
+        meant = did_you_mean(name, known) if len(self.problems) < _MANY else ""
+        return f"there is no {kind} {show(name)}{meant}"
 
     def table(self, kind: Table, value: Any, path: KeyPath) -> dict[str, Any]:
         """The values of a table's known keys; what is wrong is noted and left out."""

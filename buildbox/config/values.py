@@ -301,6 +301,7 @@ _ADDRESS_OF_TASK = re.compile(rf"(?P<name>{_NAME.pattern})(\[(?P<variant>[^\[\]]
 _HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")  # RFC 1123, section 2.1, in lower case
 _HOME = "/home/build"
 _MOST_RETRIES = 100
+_LONGEST_VALUE = 64  # characters of a value in a matrix
 _MOST_EPOCH = 4354819199  # 2107-12-31, the last day that a zip file can hold
 
 
@@ -308,6 +309,15 @@ def address_of_task(text: str) -> str:
     """A task, or some of its variants: `test`, `test[python313,DJANGO=5]`."""
     if len(line(text)) > 1024 or not _ADDRESS_OF_TASK.fullmatch(text):
         raise ValueError(f'{show(text)} names no task; e.g. "test" or "test[python313,DJANGO=5]"')
+    return text
+
+
+def matrix_value(text: str) -> str:
+    """A value that is a part of its variant's name."""
+    if text and (len(line(text)) > _LONGEST_VALUE or "[" in text or "]" in text):
+        raise ValueError(
+            f"{show(text)} can't be in a variant's name: at most {_LONGEST_VALUE} characters, no brackets"
+        )
     return text
 
 

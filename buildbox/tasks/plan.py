@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from buildbox.config.model import Config, Service, Task, Toolchain
 from buildbox.config.near import suggestion
+from buildbox.config.variants import Variant, fill
 from buildbox.errors import UsageError
+from buildbox.tasks.names import Found, find_steps
 
 _NAMES_ARGUMENTS = re.compile(r"\$[@*1]|\$\{[@*1]")
 _COMMENT = re.compile(r"(^|\s)#")  # would swallow what is appended
@@ -20,7 +23,7 @@ class Step:
     """One command to run in one toolchain: a task, or one variant of it."""
 
     name: str  # the task's, with its variant ("test[python313,DJANGO=5]"), or "shell", "exec"
-    task: Task  # as the variant has it: its toolchain, its env
+    task: Task  # as the variant has it: its toolchain, its env, its outputs
     toolchain: Toolchain
     argv: tuple[str, ...]
     needs: tuple[str, ...] = ()  # names of the steps that pass before; all of them are in the plan
@@ -37,41 +40,74 @@ class Plan:
     def closure(self, name: str) -> tuple[str, ...]:
         """All that the step needs, what its needs need too, in the plan's order; without itself."""
         wanted: set[str] = set()
-        for other in reversed(list(self.steps)):
-            if other == name or other in wanted:
-                wanted.update(self.steps[other].needs)
-        return tuple(other for other in self.steps if other in wanted)
+        left = [name]
+        while left:
+            new = [need for need in self.steps[left.pop()].needs if need not in wanted]
+            wanted.update(new)
+            left += new
+        return tuple(sorted(wanted, key=self._positions.__getitem__))
+
+    @cached_property
+    def _positions(self) -> Mapping[str, int]:
+        return {name: position for position, name in enumerate(self.steps)}
 
 
-def plan_tasks(config: Config, names: Sequence[str], args: Sequence[str] = ()) -> tuple[Step, ...]:
-    """The steps for the tasks `names` (none: the project's default), in that order, each once.
+def plan_tasks(
+    config: Config,
+    names: Sequence[str],
+    args: Sequence[str] = (),
+    *,
+    deps: bool = True,
+    hermetic: bool = False,
+) -> Plan:
+    """The plan for the tasks and variants `names` (none: the project's default), and all that they need.
 
-    Raises UsageError for a task that isn't there, and for `args` that can't reach a single task.
+    The order is the one that was asked for, or of the file, as far as needs allow it. `args` go to the one
+    target that there is. Without `deps` the targets alone run, in the order that their needs give.
+    `hermetic` makes the targets hermetic.
+
+    Raises UsageError for a task that isn't there, for `args` that can't reach a single task, for a target
+    that can't be hermetic.
     """
-    wanted = tuple(dict.fromkeys(names or config.default))
-    if not wanted and not config.tasks:
+    targets = _targets(config, names)
+    if args and len(targets) > 1:
+        shown = [variant.name for _, variant in targets[:10]] + ["…"] * (len(targets) > 10)
         raise UsageError(
-            f"{config.path.name} has no tasks yet", 'Add one: [tasks.NAME] with run = "COMMAND".'
-        )
-    if not wanted:
-        raise UsageError(f"{config.path.name} names no default task", "Name one: " + ", ".join(config.tasks))
-    for name in wanted:
-        if name not in config.tasks:
-            raise UsageError(f"there is no task {name!r}", suggestion(name, config.tasks, "task"))
-    if args and len(wanted) > 1:
-        raise UsageError(
-            f"arguments after -- go to a single task, but {len(wanted)} are to run: {', '.join(wanted)}",
+            f"arguments after -- go to a single task, but {len(targets)} are to run: {', '.join(shown)}",
             "Run the one that they are for by itself.",
         )
-    return tuple(_step(config, config.tasks[name], args) for name in wanted)
+    asked = {variant.name for _, variant in targets}
+    found, needs = _order(config, targets)
+    between = None if deps else {name: task for name, (task, _) in found.items() if name not in asked}
+    steps = {}
+    for name, (task, variant) in found.items():
+        if between and name in between:
+            continue
+        wanted = tuple(_without(needs[task], between, needs)) if between else needs[task]
+        mine = name in asked
+        step = _step(config, config.tasks[task], variant, wanted, args if mine else ())
+        steps[name] = _made_hermetic(step) if hermetic and mine else step
+    return Plan(steps, tuple(variant.name for _, variant in targets))
 
 
 def plan_command(config: Config, toolchain: str | None, argv: Sequence[str], workdir: str) -> Step:
-    """The step of `exec` (with `argv`) and `shell` (without), in the folder `workdir` of the project."""
+    """The step of `exec` (with `argv`) and `shell` (without), in the folder `workdir` of the project.
+
+    It sees the working tree, and has no services: what the defaults say of these is for tasks.
+    """
     chosen = find_toolchain(config, toolchain)
     command = tuple(argv) or (chosen.shell[0],)
-    task = config.defaults
-    given = Task(**{**vars(task), "workdir": workdir, "toolchain": chosen.name, "timeout": None})
+    given = replace(
+        config.defaults,
+        workdir=workdir,
+        toolchain=chosen.name,
+        timeout=None,
+        retries=0,
+        hermetic=False,
+        inputs=None,
+        cache=None,
+        services=(),
+    )
     return Step("exec" if argv else "shell", given, chosen, command)
 
 
@@ -89,11 +125,93 @@ def find_toolchain(config: Config, name: str | None) -> Toolchain:
     return config.toolchains[name]
 
 
-def _step(config: Config, task: Task, args: Sequence[str]) -> Step:
+def _targets(config: Config, names: Sequence[str]) -> tuple[Found, ...]:
+    wanted = names or config.default
+    if not wanted and not config.tasks:
+        raise UsageError(
+            f"{config.path.name} has no tasks yet", 'Add one: [tasks.NAME] with run = "COMMAND".'
+        )
+    if not wanted:
+        raise UsageError(f"{config.path.name} names no default task", "Name one: " + ", ".join(config.tasks))
+    return find_steps(config, wanted)
+
+
+def _order(
+    config: Config, targets: Sequence[Found]
+) -> tuple[Mapping[str, Found], Mapping[str, tuple[str, ...]]]:
+    """All steps, each behind what it needs; and the names of the steps that each task needs.
+
+    All variants of a task need the same. Without recursion: a chain of needs may be of any length.
+    """
+    found: dict[str, Found] = {}
+    needs: dict[str, tuple[str, ...]] = {}
+    waiting: dict[str, Found] = {}  # by task: what waits for the steps on the stack
+    stack: list[Iterator[Found]] = [iter(targets)]
+    while stack:
+        step = next((step for step in stack[-1] if step[1].name not in found), None)
+        if step is None:
+            stack.pop()
+            if waiting:
+                _, step = waiting.popitem()  # the last one
+                found[step[1].name] = step
+        elif step[0] in waiting:  # a file with such a cycle isn't loaded
+            way = list(waiting)
+            raise UsageError(f"a cycle: {' -> '.join([*way[way.index(step[0]) :], step[0]])}")
+        elif step[0] in needs:
+            found[step[1].name] = step
+        else:
+            wanted = find_steps(config, config.tasks[step[0]].needs)
+            needs[step[0]] = tuple(variant.name for _, variant in wanted)
+            waiting[step[0]] = step
+            stack.append(iter(wanted))
+    return found, needs
+
+
+def _without(
+    names: Iterable[str], between: Mapping[str, str], needs: Mapping[str, tuple[str, ...]]
+) -> Iterator[str]:
+    """`names`, where the needs of a step that won't run (`between`: it and its task) stand for it."""
+    seen: set[str] = set()
+    left = list(reversed(list(names)))
+    while left:
+        name = left.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if name in between:
+            left += reversed(needs[between[name]])
+        else:
+            yield name
+
+
+def _step(config: Config, task: Task, variant: Variant, needs: tuple[str, ...], args: Sequence[str]) -> Step:
+    if task.matrix:
+        task = replace(
+            task,
+            toolchain=task.toolchain if variant.toolchain is None else variant.toolchain,
+            env={**task.env, **variant.env},
+            outputs=tuple(fill(pattern, variant) for pattern in task.outputs),
+            matrix=None,
+        )
     toolchain = config.toolchains[task.toolchain]
-    if task.argv is not None:
-        return Step(task.name, task, toolchain, (*task.argv, *args))
-    return Step(task.name, task, toolchain, _shell_argv(task, toolchain.shell, args))
+    argv = _shell_argv(task, toolchain.shell, args) if task.argv is None else (*task.argv, *args)
+    services = tuple(config.services[name] for name in task.services)
+    return Step(variant.name, task, toolchain, argv, needs, services)
+
+
+def _made_hermetic(step: Step) -> Step:
+    task = step.task
+    if task.hermetic:
+        return step
+    why = "has mounts" if task.mounts else ""
+    if any(f"{target}/".startswith("/src/") for target in task.caches.values()):
+        why = why or "has a cache within the source"
+    if why:
+        raise UsageError(
+            f"task {step.name!r} can't be hermetic: it {why}",
+            "A hermetic task sees its inputs and what it needs made, and nothing else. Name others.",
+        )
+    return replace(step, task=replace(task, hermetic=True))
 
 
 def _shell_argv(task: Task, shell: tuple[str, ...], args: Sequence[str]) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ def session(tmp_path: Path) -> Session:
 
 def step(image: ImageRef = REF, args: Sequence[str] = (), **of_the_task: Any) -> Step:
     chosen = config(task("test", **of_the_task), toolchains=(toolchain(image=image),))
-    return plan_tasks(chosen, ["test"], args)[0]
+    return plan_tasks(chosen, ["test"], args).steps["test"]
 
 
 def run(session: Session, step: Step) -> tuple[Outcome, Collected]:

@@ -13,7 +13,7 @@ SH = ("/bin/sh", "-e", "-c")
 
 def argv(args: tuple[str, ...] = (), shell: tuple[str, ...] = SH, **of_the_task: object) -> tuple[str, ...]:
     chosen = config(task("test", **of_the_task), toolchains=(toolchain(shell=shell),))
-    return plan_tasks(chosen, ["test"], args)[0].argv
+    return plan_tasks(chosen, ["test"], args).steps["test"].argv
 
 
 def refusal(*names: str, args: tuple[str, ...] = (), default: tuple[str, ...] = ()) -> UsageError:
@@ -94,8 +94,8 @@ def test_arguments_go_to_one_task_only() -> None:
 
 def test_tasks_run_in_the_order_they_are_named_each_once() -> None:
     chosen = config(task("a", run="true"), task("b", run="true"), default=("a",))
-    assert [step.name for step in plan_tasks(chosen, ["b", "a", "b"])] == ["b", "a"]
-    assert [step.name for step in plan_tasks(chosen, [])] == ["a"]
+    assert list(plan_tasks(chosen, ["b", "a", "b"]).steps) == ["b", "a"]
+    assert list(plan_tasks(chosen, []).steps) == ["a"]
 
 
 def test_without_a_default_a_task_must_be_named() -> None:
@@ -117,7 +117,7 @@ def test_a_task_that_is_not_there() -> None:
 
 def test_a_step_has_its_tasks_toolchain() -> None:
     py, go = toolchain("py"), toolchain("go", shell=("bash", "-c"))
-    step = plan_tasks(config(task(toolchain="go", run="x"), toolchains=(py, go)), ["test"])[0]
+    step = plan_tasks(config(task(toolchain="go", run="x"), toolchains=(py, go)), ["test"]).steps["test"]
     assert step.toolchain == go
     assert step.argv[:2] == ("bash", "-c")
 
