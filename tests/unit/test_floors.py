@@ -18,8 +18,9 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     for names in (
         "__init__ capped digest errors host progress spool units workspace",
         "frames identity leases masking oci reference",
+        "trees",
         "config logs",
-        "project trees trust",
+        "project trust",
         "tasks",
         "container registry",
         "engine",
