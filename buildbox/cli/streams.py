@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Sequence
 
 from buildbox.console import Console, write_all
+from buildbox.console.events import output_event
 from buildbox.execute import Streams
 from buildbox.host import Host
 
@@ -28,13 +28,7 @@ class Events:
 
     def write(self, stream: int, views: Sequence[memoryview]) -> None:
         """Raises OSError when nobody reads it any more."""
-        data = b"".join(views)
-        event = {"event": "output", "task": self._task, "stream": "stdout" if stream == 1 else "stderr"}
-        try:
-            event["text"] = data.decode()
-        except UnicodeDecodeError:
-            event["base64"] = base64.b64encode(data).decode()
-        self._console.event(event)
+        self._console.event(output_event(self._task, stream, views))
 
 
 def task_streams(

@@ -44,6 +44,12 @@ class Console:
         if self.verbose and not self.quiet:
             self._message(text)
 
+    def warn(self, text: str, advice: Iterable[str] = ()) -> None:
+        """What went wrong, for the quiet too, and lines of what to do."""
+        self._message(text, _RED)
+        for line in advice:
+            to_stderr(f"  {line}".rstrip() + "\n")
+
     def error(self, error: BuildboxError) -> None:
         """What is wrong, where, and what to do."""
         self._message(error.reason, _RED)

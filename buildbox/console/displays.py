@@ -1,0 +1,84 @@
+"""Which display a run has, and that what its steps write is kept as well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from buildbox.console.events import JsonDisplay
+from buildbox.console.groups import GroupedDisplay, ci_marks
+from buildbox.console.messages import Console
+from buildbox.console.plain import PlainDisplay
+from buildbox.execute import Outcome, Output
+from buildbox.host import Host
+from buildbox.logs import Logs, Tee
+from buildbox.schedule.report import Display, Report, Summary
+from buildbox.tasks.plan import Plan, Step
+
+
+class Closing(Display, Protocol):
+    """A Display that lets go of the terminal."""
+
+    def close(self) -> None:
+        """Draws no more; may be called again, and messages may still follow."""
+
+
+@contextmanager
+def shown(console: Console, host: Host, logs: Logs, *, alone: bool) -> Iterator[Kept]:
+    """The run's display, until the end of the context.
+
+    `alone`: stdout belongs to the one target, so what it needs is told on stderr only.
+    """
+    display = Kept(_choose(console, host, logs, 2 if alone else 1), logs)
+    try:
+        yield display
+    finally:
+        display.close()
+
+
+class Kept:
+    """A Display, and each step's output in its log, complete before the step's end is told."""
+
+    def __init__(self, display: Closing, logs: Logs) -> None:
+        self._display = display
+        self._logs = logs
+
+    def plan(self, plan: Plan) -> None:
+        """See `schedule.report.Display`, for all methods."""
+        self._display.plan(plan)
+
+    def started(self, step: Step, attempt: int) -> None:
+        if attempt > 1:
+            text = f"buildbox: attempt {attempt}\n".encode()
+            self._logs.log(step.name).write(2, [memoryview(text)])
+        self._display.started(step, attempt)
+
+    def output(self, step: Step) -> Output:
+        return Tee(self._logs.log(step.name), self._display.output(step))
+
+    def note(self, step: Step | None, text: str) -> None:
+        self._display.note(step, text)
+
+    def retrying(self, step: Step, outcome: Outcome, pause: float) -> None:
+        self._display.retrying(step, outcome, pause)
+
+    def ended(self, step: Step, report: Report) -> None:
+        self._logs.log(step.name).close()
+        self._display.ended(step, report)
+
+    def finished(self, summary: Summary) -> None:
+        self._display.finished(summary)
+
+    def close(self) -> None:
+        """Draws no more, as before a target that has the terminal for itself; messages may still follow."""
+        self._display.close()
+
+
+def _choose(console: Console, host: Host, logs: Logs, out: int) -> Closing:
+    if console.json:
+        return JsonDisplay(console, logs)
+    marks = ci_marks(host.env)
+    if marks and not console.live:
+        return GroupedDisplay(console, logs, marks, out=out)
+    return PlainDisplay(console, logs, out=out)
