@@ -21,11 +21,14 @@ _PATIENCE = 2  # events that a hanging engine may keep us from before a signal e
 class Stopper:
     """Who asked the task to stop, and what its end then means."""
 
-    def __init__(self, engine: Engine, container: str, grace: float, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, engine: Engine, container: str, grace: float, say: Callable[[str], None], *, alone: bool
+    ) -> None:
         self._engine = engine
         self._container = container
         self._grace = grace
         self._say = say
+        self._alone = alone  # else whoever runs several tells the person, once
         self._seen: set[int] = set()
         self._first = 0  # the first signal that asked to stop
         self._killed_for = 0  # the exit status that a kill of ours stands for
@@ -33,14 +36,15 @@ class Stopper:
 
     def asked(self, number: int) -> None:
         """A signal came: the first goes to the task, the second of its kind kills it."""
-        if number in self._seen and number in STOPPING:
+        if number == signal.SIGKILL or (number in self._seen and number in STOPPING):
+            self._first = self._first or number
             self._kill(128 + number)
             return
         self._seen.add(number)
         if number in STOPPING:
             self._first = self._first or number
         self._engine.signal(self._container, signal.Signals(number).name)
-        if number == signal.SIGINT:
+        if number == signal.SIGINT and self._alone:
             self._say("interrupted; waiting for the task to end (Ctrl-C again kills it)")
 
     def time_is_up(self, timeout: float) -> float | None:
@@ -108,6 +112,6 @@ def stop_asked(events: SimpleQueue[Event]) -> int:
     """The signal that asked to stop before there was a task to tell, or 0."""
     while not events.empty():
         number = events.get().signal
-        if number in STOPPING:
+        if number in (*STOPPING, signal.SIGKILL):
             return number
     return 0
