@@ -23,7 +23,7 @@ from buildbox.engine.attached import Attached
 from buildbox.engine.body import container_json
 from buildbox.engine.building import follow
 from buildbox.engine.clients import Clients
-from buildbox.engine.faults import GONE, Conflict, NotFound, faults, in_words, raise_for_status
+from buildbox.engine.faults import GONE, Conflict, NoNetwork, NotFound, faults, in_words, raise_for_status
 from buildbox.engine.find import Address, own_platform
 from buildbox.engine.podman import in_its_words, is_podman, no_building
 from buildbox.engine.protocol import Ended, EngineInfo, ImageMissing
@@ -199,7 +199,8 @@ class DockerEngine:
     def wait(self, container: str) -> Ended:
         with self._asking("wait for a container") as api:
             status = int(api.wait(container, timeout=None)["StatusCode"])
-            killed = status == 137 and api.inspect_container(container)["State"]["OOMKilled"]
+            # Whatever the status: the kernel may have chosen a child, whose end the task tells its own way.
+            killed = status != 0 and api.inspect_container(container)["State"]["OOMKilled"]
         return Ended(status & 0xFF, bool(killed))
 
     def start(self, container: str) -> None:
@@ -266,9 +267,16 @@ class DockerEngine:
             api.remove_volume(name)
 
     def make_network(self, name: str, labels: Mapping[str, str], *, internal: bool) -> str:
+        # Else the engine's machine, and what listens there, could be reached at the network's own address.
+        alone = {"com.docker.network.bridge.inhibit_ipv4": "true"} if internal and not self._podman else {}
         with self._asking("make a network") as api:
             made = api.create_network(
-                name, driver="bridge", internal=internal, labels=dict(labels), check_duplicate=True
+                name,
+                driver="bridge",
+                internal=internal,
+                labels=dict(labels),
+                options=alone,
+                check_duplicate=True,
             )
         return str(made["Id"])
 
@@ -278,7 +286,7 @@ class DockerEngine:
         return [(item["Id"], item["Labels"].get(label, "")) for item in found]
 
     def remove_network(self, network: str) -> None:
-        with suppress(NotFound), self._asking("remove a network") as api:
+        with suppress(NotFound, NoNetwork), self._asking("remove a network") as api:
             api.remove_network(network)
 
     def remove(self, container: str) -> None:

@@ -20,6 +20,10 @@ class NotFound(EngineError):
     """The engine answered 404."""
 
 
+class NoNetwork(EngineError):
+    """The engine has no such network; not a NotFound, which tells of images and containers."""
+
+
 class Conflict(EngineError):
     """The engine answered 409: the container isn't in a state for this."""
 
@@ -42,7 +46,7 @@ def faults(doing: str) -> Iterator[None]:
         said = str(error.explanation or error)
         network = missing_network(said)
         if network:
-            raise EngineError(
+            raise NoNetwork(
                 f"the engine has no network {network!r}, which the task is to run in",
                 f"Create it: docker network create {network}\n"
                 "or correct the task's `network`; `docker network ls` tells what there is.",

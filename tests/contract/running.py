@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -60,3 +62,19 @@ def wait_until_running(stream: Stream) -> None:
     """For scripts whose first words are `echo ready`."""
     chunk = stream.read()
     assert chunk is not None and bytes(chunk[1][0]) == b"ready\n"
+
+
+def tar_of(*members: tuple[str, bytes | None, int]) -> Iterator[bytes]:
+    """Members are names, contents (None for a folder), and their owner; in small pieces."""
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as tar:
+        for name, content, owner in members:
+            member = tarfile.TarInfo(name)
+            member.uid = member.gid = owner
+            member.mtime, member.mode = 315532800, 0o640
+            if content is None:
+                member.type, member.mode = tarfile.DIRTYPE, 0o750
+            member.size = len(content or b"")
+            tar.addfile(member, io.BytesIO(content or b""))
+    for at in range(0, len(data.getvalue()), 1000):
+        yield data.getvalue()[at : at + 1000]

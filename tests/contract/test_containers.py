@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
+import secrets
+import tarfile
+import time
+from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
-from buildbox.container import Bind, Tmpfs
+from buildbox.container import Bind, Tmpfs, Volume
 from buildbox.engine.protocol import Ended
 from buildbox.errors import EngineError
-from tests.contract.running import created, read_all, run, sh, wait_until_running
+from tests.contract.running import LABEL, created, read_all, run, sh, tar_of, wait_until_running
 from tests.support.engines import Subject
 
 
@@ -106,3 +111,166 @@ def test_a_tty_has_one_stream_and_a_size(subject: Subject) -> None:
         stream.write(b"typed\r")
         assert read_all(stream) == {1: b"33 77\nerr\ntyped\n", 2: b""}
         assert engine.wait(container) == Ended(0)
+
+
+# volumes and networks
+
+
+@pytest.fixture
+def volume(subject: Subject) -> Iterator[str]:
+    """A new volume."""
+    name = f"buildbox-tests-{secrets.token_hex(6)}"
+    subject.engine.make_volume(name, {LABEL: "yes"})
+    yield name
+    subject.engine.remove_volume(name)
+
+
+@pytest.fixture
+def network(subject: Subject) -> Iterator[str]:
+    """A new network, from which nothing else can be reached."""
+    found = subject.engine.make_network(
+        f"buildbox-tests-{secrets.token_hex(6)}", {LABEL: "yes"}, internal=True
+    )
+    yield found
+    subject.engine.remove_network(found)
+
+
+def test_a_volume_has_the_owners_modes_and_times_that_were_put_there(subject: Subject, volume: str) -> None:
+    """The volume's own folder too, by way of the one around it. What the image has there isn't copied."""
+    spec = sh(subject, "true", volumes=(Volume(volume, "/etc"),), read_only=False)
+    with created(subject.engine, spec) as container:
+        subject.engine.put_tree(container, "/etc", tar_of(("./sub", None, 4242), ("./sub/a", b"one", 8)))
+        subject.engine.put_tree(container, "/", tar_of(("etc/", None, 4242)))
+    script = "cd /data; stat -c '%u:%g %a %Y %n' . sub sub/a; ls; touch new; touch sub/a 2>&1"
+    ended, output = run(
+        subject.engine, sh(subject, script, user="4242:4242", volumes=(Volume(volume, "/data"),))
+    )
+    said = output[1].decode().splitlines()
+    assert said[:4] == [
+        "4242:4242 750 315532800 .",
+        "4242:4242 750 315532800 sub",
+        "8:8 640 315532800 sub/a",
+        "sub",
+    ]
+    assert "denied" in said[4] and ended.status == 1
+    assert said_by_root(subject, "ls /data", volume) == "new\nsub\n"
+
+
+def said_by_root(subject: Subject, script: str, volume: str) -> str:
+    return said(subject, script, volumes=(Volume(volume, "/data"),))
+
+
+def test_what_a_task_left_in_a_volume_is_had_after_its_end(subject: Subject, volume: str) -> None:
+    spec = sh(subject, "echo one > /data/a; ln -s /etc/passwd /data/link", volumes=(Volume(volume, "/data"),))
+    with created(subject.engine, spec) as container:
+        subject.engine.start(container)
+        subject.engine.wait(container)
+        data = b"".join(subject.engine.get_tree(container, "/data"))
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        assert {member.name: member.linkname for member in tar} == {
+            "data": "",
+            "data/a": "",
+            "data/link": "/etc/passwd",
+        }
+
+
+def test_an_anonymous_volume_begins_with_the_images_files_and_goes_with_its_container(
+    subject: Subject,
+) -> None:
+    before = subject.engine.volumes("com.docker.volume.anonymous")
+    script = "ls /usr; touch /usr/new; stat -c %u /usr/new"
+    assert said(subject, script, volumes=(Volume("", "/usr"),)) == "local\n0\n"
+    assert subject.engine.volumes("com.docker.volume.anonymous") == before
+
+
+def test_a_container_in_a_network_of_ours_is_found_by_its_alias(subject: Subject, network: str) -> None:
+    engine = subject.engine
+    serving = sh(
+        subject, "echo ready; exec nc -l -p 7777 -e echo hello", network=network, aliases=("db", "base")
+    )
+    with created(engine, serving) as container, closing(engine.attach(container, serving)) as stream:
+        engine.start(container)
+        wait_until_running(stream)
+        assert (
+            said(subject, "until nc base 7777 2>/dev/null; do sleep 0.1; done", network=network) == "hello\n"
+        )
+
+
+def test_the_engines_machine_is_not_reached_from_an_internal_network(subject: Subject, network: str) -> None:
+    """Not even at the network's own address there, where it would refuse the connection.
+
+    From Docker 28 on it has none there, and a container may have the network's first one.
+    """
+    script = """
+        own=$(ip -4 -o addr show eth0 | sed 's|.* inet \\([0-9.]*\\)/.*|\\1|')
+        test $own != ${own%.*}.1 && nc -w 1 ${own%.*}.1 1 2>&1 | grep refused || echo unreachable
+    """
+    assert said(subject, script, network=network) == "unreachable\n"
+
+
+def test_a_container_in_two_networks(subject: Subject, network: str) -> None:
+    second = subject.engine.make_network(
+        f"buildbox-tests-{secrets.token_hex(6)}", {LABEL: "yes"}, internal=True
+    )
+    try:
+        names = said(subject, "ls /sys/class/net", network=network, also_networks=(second,))
+        assert names == "eth0\neth1\nlo\n"
+    finally:
+        subject.engine.remove_network(second)
+
+
+def test_a_network_that_is_not_there(subject: Subject) -> None:
+    """Also the second: no container is left."""
+    mark = secrets.token_hex(6)
+    labels = ((LABEL, mark),)
+    with pytest.raises(EngineError):
+        run(subject.engine, sh(subject, "true", network=f"no-such-{mark}", labels=labels))
+    with pytest.raises(EngineError):
+        spec = sh(subject, "true", also_networks=(f"no-such-{mark}",), network="bridge", labels=labels)
+        run(subject.engine, spec)
+    assert subject.engine.containers(LABEL, mark) == []
+
+
+def test_a_command_runs_as_its_user_or_the_containers(subject: Subject) -> None:
+    engine = subject.engine
+    spec = sh(subject, "echo ready; exec sleep 60", user="4242:4343")
+    with created(engine, spec) as container, closing(engine.attach(container, spec)) as stream:
+        engine.start(container)
+        wait_until_running(stream)
+        assert engine.execute(container, ("/bin/sh", "-c", "id -u; id -g")) == (0, b"4242\n4343\n")
+        assert engine.execute(container, ("/bin/id", "-u"), user="7:8") == (0, b"7\n")
+
+
+# limits
+
+
+def test_memory_that_a_child_takes_is_told(subject: Subject) -> None:
+    """The kernel kills a child, not the first process, which says so with another status."""
+    script = "head -c 200m /dev/zero | tail -c 150m > /dev/null; exit 3"
+    ended, _ = run(subject.engine, sh(subject, script, memory=32 << 20))
+    podman = subject.engine.info().name == "Podman Engine"
+    assert ended == Ended(3, out_of_memory=not podman)
+
+
+def test_processors_are_limited(subject: Subject) -> None:
+    """The time of the processors that a busy loop gets in two seconds, by the kernel's count."""
+    script = "(while :; do :; done) & sleep 2; cut -d' ' -f14,15 /proc/$!/stat; kill $!"
+    ticks = sum(map(int, said(subject, script, cpus=0.2).split()))
+    assert ticks / os.sysconf("SC_CLK_TCK") / 2 < 0.35
+
+
+def test_a_fork_bomb_ends_at_its_limit(subject: Subject) -> None:
+    """It gets no more processes than it may have, and ends with its container."""
+    engine, script = subject.engine, "bomb() { bomb | bomb & }; bomb; while :; do :; done"
+    spec = sh(subject, script, pids=32, cpus=0.5)
+    with created(engine, spec) as container, closing(engine.attach(container, spec)) as stream:
+        engine.start(container)
+        said = b""
+        while b"fork" not in said:  # it is refused
+            chunk = stream.read()
+            assert chunk
+            said += b"".join(chunk[1])
+        begun = time.monotonic()
+        engine.signal(container, "SIGKILL")
+        assert engine.wait(container).status == 137
+    assert time.monotonic() - begun < 20

@@ -185,10 +185,11 @@ class FakeEngine:
         return done.returncode if done.returncode >= 0 else 128 - done.returncode, done.stdout[: 64 << 10]
 
     def make_volume(self, name: str, labels: Mapping[str, str]) -> bool:
-        if name in self._volumes:
-            return False
-        self._volumes[name] = dict(labels), Path(tempfile.mkdtemp(prefix="fake-volume-"))
-        return True
+        made = dict(labels), Path(tempfile.mkdtemp(prefix="fake-volume-"))
+        if self._volumes.setdefault(name, made) is made:  # whatever other threads do
+            return True
+        made[1].rmdir()
+        return False
 
     def volumes(self, label: str, value: str | None = None) -> list[tuple[str, str]]:
         return _labelled({name: labels for name, (labels, _) in self._volumes.items()}, label, value)
