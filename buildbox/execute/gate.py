@@ -28,12 +28,15 @@ exec env -i ${container+"container=$container"} "$@" <>/dev/null"""
 def gated(spec: ContainerSpec, shell: Sequence[str]) -> ContainerSpec | None:
     """`spec` with its command behind a gate; None where that can't be, or could be told.
 
-    `shell` is the toolchain's, whose first words name a program that the image has. For commands without
-    stdin and tty: the gate's own stdin is where the line comes from.
+    `shell` is the toolchain's, whose first words name a program that the image should have. `spec.env` holds
+    all variables, the image's own too, as those of `container_spec` do: no others get through the gate. For
+    commands without stdin and tty: the gate's own stdin is where the line comes from.
     """
     program = shell[0].rpartition("/")[2]
     env = dict(spec.env)
-    if spec.stdin or spec.tty or program not in _SHELLS or "PATH" not in env or "=" in spec.argv[0]:
+    if spec.stdin or spec.tty or program not in _SHELLS or "=" in spec.argv[0]:
+        return None
+    if "PATH" not in env or "HOME" not in env:  # then the engine sets them
         return None
     if any(name in _MEANT_FOR_SHELLS or name.startswith(("BASH_FUNC_", "-")) for name in env):
         return None

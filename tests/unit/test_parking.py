@@ -20,7 +20,7 @@ from tests.support.executing import IMAGE, Collected, spec_of
 from tests.support.fake_engine import FakeEngine
 
 SHELL = ("/bin/sh", "-e", "-c")
-PATH = (("PATH", "/usr/local/bin:/usr/bin:/bin"),)
+PATH = (("HOME", "/"), ("PATH", "/usr/local/bin:/usr/bin:/bin"))
 
 
 @pytest.fixture
@@ -76,11 +76,11 @@ def test_what_could_be_told_is_not_parked(changes: dict[str, object], shell: Seq
 
 
 def test_the_environment_is_in_the_engines_order() -> None:
-    spec = replace(parked_spec("true"), env=(("ALPHA", "1"), ("PATH", "/bin"), ("Z.z", "a b")))
+    spec = replace(parked_spec("true"), env=(("ALPHA", "1"), ("HOME", "/"), ("PATH", "/bin"), ("Z.z", "a b")))
     found = gated(spec, SHELL)
     assert found is not None
-    assert found.argv[-8:] == (
-        *("4", "PATH=/bin", "HOSTNAME=buildbox", "ALPHA=1", "Z.z=a b"),
+    assert found.argv[-9:] == (
+        *("5", "PATH=/bin", "HOSTNAME=buildbox", "ALPHA=1", "HOME=/", "Z.z=a b"),
         *("/bin/sh", "-c", "true"),
     )
 
