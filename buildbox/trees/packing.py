@@ -1,0 +1,276 @@
+"""A tree as a tar, the same bytes for the same tree; and a tar as a tree, whoever made it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import stat
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from buildbox.digest import CHUNK
+from buildbox.trees.entry import FILE, FOLDER, LINK, PROGRAM, Entry
+from buildbox.trees.faults import Changed, OutputRefused, TreeError, explained, shown, tree_error
+from buildbox.trees.folders import CREATE, READ, Folders
+from buildbox.trees.names import link_problem, name_problem
+from buildbox.trees.tar import END, header, padding
+
+
+def pack(
+    folder: Path, entries: Sequence[Entry] | None, *, epoch: int, owner: tuple[int, int]
+) -> Iterator[bytes]:
+    """The tar of what `entries` names below `folder` (None: of all that is there), sorted by path.
+
+    Folders come before what is in them, with modes of 0755 and files as their entries say; mtimes are `epoch`
+    (seconds), `owner` is uid and gid, names of users are left out. Each file is held against its entry while
+    it is read. Raises Changed where it isn't what its entry says, TreeError where it can't be read.
+    """
+    with explained("read", str(folder)), Folders(folder) as tree:
+        found = sorted(_all(tree) if entries is None else entries, key=lambda entry: os.fsencode(entry.path))
+        made: set[str] = set()
+        block = bytearray()
+        for entry in found:
+            for parent in _parents(entry.path):
+                if parent not in made:
+                    made.add(parent)
+                    block += header(f"{parent}/", tarfile.DIRTYPE, 0o755, 0, epoch, owner)
+            try:
+                for piece in _packed(tree, entry, made, epoch, owner):
+                    block += piece
+                    if len(block) >= CHUNK:
+                        yield bytes(block)
+                        block.clear()
+            except OSError as error:
+                raise tree_error("read", entry.path, error) from error
+        yield bytes(block) + END
+
+
+def unpack(
+    tar: Iterable[bytes],
+    to: Path,
+    *,
+    below: str = "",
+    wanted: Callable[[str], bool] | None = None,
+) -> tuple[Entry, ...]:
+    """Writes what a tar holds into the folder `to`, and hashes it meanwhile; gives the entries, sorted.
+
+    `below` is the folder of the tar that becomes `to` ("src"; what lies elsewhere is left out), `wanted` says
+    which paths are taken; folders aren't asked for, and come with what is in them. Modes are rounded, owners
+    and times left out; an empty folder is an entry. Raises OutputRefused with all that is refused: absolute
+    names and "..", devices, fifos, links that leave the tree, hard links to what isn't in it, what lies below
+    a link or a file, a name that is there twice; TreeError where the tar is damaged or `to` can't be written.
+    """
+    unpacking = _Unpacking(below, wanted or (lambda path: True))
+    with explained("written", str(to)):
+        to.mkdir(parents=True, exist_ok=True)
+        with Folders(to, make=0o755) as tree:
+            try:
+                with tarfile.open(
+                    fileobj=_Reader(tar), mode="r|", bufsize=CHUNK, encoding="utf-8", errors="surrogateescape"
+                ) as members:
+                    while member := members.next():
+                        unpacking.add(member, members, tree)
+                        members.members = []  # type: ignore[attr-defined]  # else it keeps them all
+            except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+                raise TreeError(f"a tar of outputs is damaged: {error}", "Run the task again.") from error
+    return unpacking.result()
+
+
+class _Refused(Exception):
+    """Why one member isn't taken."""
+
+
+class _Unpacking:
+    """One `unpack`: what came so far, and what is wrong with it."""
+
+    def __init__(self, below: str, wanted: Callable[[str], bool]) -> None:
+        self._below = below.strip("/")
+        self._wanted = wanted
+        self._entries: dict[str, Entry] = {}  # folders too, empty or not
+        self._problems: list[str] = []
+
+    def add(self, member: tarfile.TarInfo, members: tarfile.TarFile, tree: Folders) -> None:
+        try:
+            path = self._path(member.name)
+            if path is None or not (member.isdir() or self._wanted(path)):
+                return
+            if problem := name_problem(path):
+                raise _Refused(problem)
+            entry = self._write(path, member, members, tree)
+        except _Refused as problem:
+            self._problems.append(f"{shown(member.name)} {problem}")
+        else:
+            for parent in _parents(path):
+                self._entries.setdefault(parent, Entry(parent, FOLDER, "", 0))
+            self._entries[path] = entry
+
+    def result(self) -> tuple[Entry, ...]:
+        if self._problems:
+            raise OutputRefused(self._problems)
+        full = {path.rpartition("/")[0] for path in self._entries}
+        entries = (entry for path, entry in self._entries.items() if path not in full)
+        return tuple(sorted(entries, key=lambda entry: os.fsencode(entry.path)))
+
+    def _path(self, name: str) -> str | None:
+        """Where a member goes; None where it isn't below what is taken, or is that itself."""
+        if name.startswith("/"):
+            raise _Refused("has an absolute name")
+        parts = [part for part in name.split("/") if part not in ("", ".")]
+        if ".." in parts:
+            raise _Refused('has ".." in its name')
+        path = "/".join(parts)
+        if self._below:
+            start, slash, path = path.partition(f"{self._below}/")
+            if start or not slash:
+                return None
+        return path or None
+
+    def _write(self, path: str, member: tarfile.TarInfo, members: tarfile.TarFile, tree: Folders) -> Entry:
+        self._check_place(path, member.isdir())
+        folder, _, name = path.rpartition("/")
+        if member.isdir():
+            tree.enter(path)
+            return Entry(path, FOLDER, "", 0)
+        if member.issym():
+            if problem := link_problem(path, member.linkname):
+                raise _Refused(problem)
+            os.symlink(member.linkname, name, dir_fd=tree.enter(folder))
+            target = os.fsencode(member.linkname)
+            return Entry(path, LINK, hashlib.sha256(target).hexdigest(), len(target))
+        mode = PROGRAM if member.mode & 0o100 else FILE
+        if member.islnk():
+            return self._copy(path, member.linkname, tree)
+        content = members.extractfile(member) if member.isreg() else None
+        if content is None:
+            raise _Refused("is a device or a fifo")
+        return _save(path, mode, content, tree.enter(folder), name)
+
+    def _check_place(self, path: str, is_folder: bool) -> None:
+        for parent in _parents(path):
+            before = self._entries.get(parent)
+            if before and before.mode != FOLDER:
+                raise _Refused(f"lies below {shown(parent)}, which is {_KINDS[before.mode]}")
+        before = self._entries.get(path)
+        if before and not (is_folder and before.mode == FOLDER):
+            raise _Refused("is there twice")
+
+    def _copy(self, path: str, original: str, tree: Folders) -> Entry:
+        """A hard link, as a file of its own: else who writes one of the two would write both."""
+        source = self._path(original)
+        before = self._entries.get(source) if source else None
+        if not source or not before or before.mode not in (FILE, PROGRAM):
+            raise _Refused(f"is a hard link to {shown(original)}, which isn't taken")
+        folder, _, name = source.rpartition("/")
+        file = os.open(name, READ, dir_fd=tree.enter(folder))
+        with open(file, "rb", buffering=0) as content:
+            folder, _, name = path.rpartition("/")
+            return _save(path, before.mode, content, tree.enter(folder), name)
+
+
+_KINDS = {FILE: "a file", PROGRAM: "a file", LINK: "a link"}
+
+
+class _Reader(io.RawIOBase):
+    """Pieces of bytes, read as a file."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        parts: list[memoryview] = []
+        while size:
+            if not self._rest:
+                piece = next(self._pieces, None)
+                if piece is None:
+                    break
+                self._rest = memoryview(piece)
+            part = self._rest if size < 0 else self._rest[:size]
+            self._rest = self._rest[len(part) :]
+            size -= len(part) if size > 0 else 0
+            parts.append(part)
+        return b"".join(parts)
+
+
+def _save(path: str, mode: int, content: object, folder: int, name: str) -> Entry:
+    hasher, size = hashlib.sha256(), 0
+    file = os.open(name, CREATE, 0o600, dir_fd=folder)
+    try:
+        os.fchmod(file, stat.S_IMODE(mode))
+        while data := content.read(CHUNK):  # type: ignore[attr-defined]
+            hasher.update(data)
+            size += len(data)
+            while data:
+                data = data[os.write(file, data) :]
+    finally:
+        os.close(file)
+    return Entry(path, mode, hasher.hexdigest(), size)
+
+
+def _packed(
+    tree: Folders, entry: Entry, made: set[str], epoch: int, owner: tuple[int, int]
+) -> Iterator[bytes]:
+    folder, _, name = entry.path.rpartition("/")
+    if entry.mode == FOLDER:
+        if entry.path not in made:
+            made.add(entry.path)
+            yield header(f"{entry.path}/", tarfile.DIRTYPE, 0o755, 0, epoch, owner)
+    elif entry.mode == LINK:
+        target = os.readlink(name, dir_fd=tree.enter(folder))
+        if entry.digest and hashlib.sha256(os.fsencode(target)).hexdigest() != entry.digest:
+            raise _changed(entry)
+        yield header(entry.path, tarfile.SYMTYPE, 0o777, 0, epoch, owner, target)
+    else:
+        file = os.open(name, READ, dir_fd=tree.enter(folder))
+        try:
+            yield header(entry.path, tarfile.REGTYPE, stat.S_IMODE(entry.mode), entry.size, epoch, owner)
+            yield from _content(file, entry)
+        finally:
+            os.close(file)
+        yield padding(entry.size)
+
+
+def _content(file: int, entry: Entry) -> Iterator[bytes]:
+    hasher, left = hashlib.sha256(), entry.size
+    while left and (data := os.read(file, min(left, CHUNK))):
+        hasher.update(data)
+        left -= len(data)
+        yield data
+    if left or os.read(file, 1) or (entry.digest and hasher.hexdigest() != entry.digest):
+        raise _changed(entry)
+
+
+def _changed(entry: Entry) -> Changed:
+    return Changed(
+        f"{shown(entry.path)} changed while it was packed", "Run it again when nothing changes it."
+    )
+
+
+def _parents(path: str) -> list[str]:
+    parts = path.split("/")
+    return ["/".join(parts[:n]) for n in range(1, len(parts))]
+
+
+def _all(tree: Folders) -> Iterator[Entry]:
+    """Entries of all that is in a tree, without digests."""
+    waiting = [""]
+    while waiting:
+        folder = waiting.pop()
+        with os.scandir(tree.enter(folder)) as found:
+            items = [(item.name, item.stat(follow_symlinks=False)) for item in found]
+        for name, state in items:
+            path = f"{folder}/{name}" if folder else name
+            if stat.S_ISDIR(state.st_mode):
+                waiting.append(path)
+                yield Entry(path, FOLDER, "", 0)
+            elif stat.S_ISLNK(state.st_mode):
+                yield Entry(path, LINK, "", 0)
+            elif stat.S_ISREG(state.st_mode):
+                yield Entry(path, PROGRAM if state.st_mode & 0o100 else FILE, "", state.st_size)
+            else:
+                raise TreeError(f"{shown(path)} can't be packed: it is neither file, folder nor link")
