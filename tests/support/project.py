@@ -68,11 +68,12 @@ def let_others_pass(folder: Path) -> None:
             each.chmod(mode | 0o055)  # only more than before, since with --basetemp it may be /tmp
 
 
-def lend_archive(archive: Path, home: Path, caller: Caller) -> None:
+def lend_archive(archive: Path, home: Path, caller: Caller, *, apart: bool = False) -> None:
     """Gives `home` the archive of whoever runs the tests: itself, or one with the same blobs for another
-    caller, who can't write there. It lies beside `home`, since the blobs must not become the caller's.
+    caller, who can't write there, or `apart`: for results of which no later test is to know.
+    It lies beside `home`, since the blobs must not become the caller's.
     """
-    if caller.uid == os.getuid():
+    if caller.uid == os.getuid() and not apart:
         (home / "archive").symlink_to(archive)
         return
 
