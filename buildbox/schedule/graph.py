@@ -101,6 +101,7 @@ class _Run:
         self._reports: dict[str, Report] = {}
         self._status = 0
         self._closed = ""  # why nothing starts any more
+        self._cut_short = False  # by signals
         self._signals: dict[int, int] = {}  # number -> how often it came
         self._stopped_at = 0.0
         self._unclean: BuildboxError | None = None
@@ -120,9 +121,7 @@ class _Run:
                 with suppress(Exception):
                     job.discard()
             raise self._bug
-        first = next((number for number in self._signals), 0)
-        cut_short = any(r.state in (State.STOPPED, State.NOT_RUN) for r in self._reports.values())
-        status = 128 + first if first and cut_short else self._status
+        status = 128 + next(iter(self._signals)) if self._cut_short else self._status
         return Summary(tuple(self._reports.values()), time.monotonic() - begun, status, self._unclean)
 
     def _open(self) -> bool:
@@ -257,11 +256,12 @@ class _Run:
         outcome = self._outcomes.get(name)
         if outcome and outcome.signal:
             report = replace(report, state=State.STOPPED)
+            self._cut_short = bool(self._signals)
         self._end(name, replace(report, attempts=self._attempts.get(name, 0)))
 
     def _failed(self, name: str, phase: str, error: BuildboxError) -> None:
         if self._signals and phase in ("prepare", "park"):  # it was told to end soon
-            self._end(name, Report(name, State.NOT_RUN, why=self._closed))
+            self._withhold(name)
             return
         outcome = self._outcomes.get(name)
         attempts, seconds = self._attempts.get(name, 0), outcome.seconds if outcome else 0.0
@@ -297,6 +297,7 @@ class _Run:
 
     def _withhold(self, name: str) -> None:
         """The step doesn't begin any more; or its next attempt doesn't, and the last one counts."""
+        self._cut_short = self._cut_short or bool(self._signals)
         if name in self._outcomes:
             self._unfinished.append(name)
         else:
