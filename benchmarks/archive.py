@@ -3,9 +3,7 @@
     .venv/bin/python -m benchmarks.archive [--size 400] [--large 2000] [--rounds 5] [--large-rounds 2]
                                            [--images 1000] [--starts 20] [--json]
 
-Pairs run right after each other, so that a machine that is busy for a while slows both; who goes first
-changes from round to round, and what the one wrote is on the disk before the other starts. What counts is the
-median of the rounds' ratios.
+In pairs (see `pairs.py`); what the one wrote is on the disk before the other starts.
 
 - save: `buildbox archive save` from a registry on this machine into an empty archive, against
   `skopeo copy --preserve-digests` into an empty OCI layout: at most 1.2.
@@ -29,7 +27,6 @@ import argparse
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -39,6 +36,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.pairs import Result, Taken, compare
 from benchmarks.samples import large_image, real_image
 from buildbox.archive.images import ArchivedImage, find_image
 from buildbox.archive.layout import REF_NAME, Archive
@@ -58,38 +56,6 @@ PROGRAMS = {
     "docker-registry": "docker-registry",
     "docker": "docker.io",
 }  # Debian packages
-
-
-@dataclass(frozen=True)
-class Taken:
-    """What a command took."""
-
-    wall: float  # seconds
-    cpu: float  # seconds, user and system, of its processes; not of an engine or a registry
-    memory: float  # MiB that it held at its peak, or this process before it: a child starts with that
-
-
-@dataclass(frozen=True)
-class Result:
-    """Something that was measured: medians, but for memory, which is the most that there was."""
-
-    what: str
-    rounds: int
-    ours: Taken
-    other: Taken
-    ratio: float  # median of the rounds' ratios, on the wall
-    cpu_ratio: float
-    limit: float | None  # of `ratio`
-    memory_limit: float | None = None  # of ours, in MiB
-
-    @property
-    def verdict(self) -> str:
-        """What the limits say of it."""
-        if self.limit is not None and self.ratio > self.limit:
-            return "too slow"
-        if self.memory_limit is not None and self.ours.memory > self.memory_limit:
-            return "too large"
-        return "ok" if self.limit or self.memory_limit else "-"
 
 
 @dataclass(frozen=True)
@@ -298,45 +264,6 @@ def taken(command: Sequence[str], home: Path) -> Taken:
                 f"benchmarks: {' '.join(command)} failed:\n{said.read().decode(errors='replace')}"
             )
     return Taken(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
-
-
-def compare(
-    what: str,
-    ours: Callable[[], Taken],
-    other: Callable[[], Taken],
-    rounds: int,
-    limit: float | None,
-    memory: float | None,
-) -> Result:
-    """Both, `rounds` times; who goes first changes from round to round."""
-    pairs = []
-    for number in range(rounds):
-        if number % 2:
-            theirs = other()
-            pairs.append((ours(), theirs))
-        else:
-            first = ours()
-            pairs.append((first, other()))
-        figures = " against ".join(f"{each.wall:.3f} s ({each.cpu:.3f})" for each in pairs[-1])
-        print(f"benchmarks: {what}, {number + 1} of {rounds}: {figures}", file=sys.stderr)
-    return Result(
-        what,
-        rounds,
-        _median([mine for mine, _ in pairs]),
-        _median([theirs for _, theirs in pairs]),
-        statistics.median(mine.wall / theirs.wall for mine, theirs in pairs),
-        statistics.median(mine.cpu / max(theirs.cpu, 1e-6) for mine, theirs in pairs),
-        limit,
-        memory,
-    )
-
-
-def _median(values: Sequence[Taken]) -> Taken:
-    return Taken(
-        statistics.median(each.wall for each in values),
-        statistics.median(each.cpu for each in values),
-        max(each.memory for each in values),
-    )
 
 
 def _platform() -> Platform:

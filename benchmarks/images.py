@@ -2,8 +2,7 @@
 
     .venv/bin/python -m benchmarks.images [--recipe python/3.11] [--rounds 5] [--mirror-rounds 2] [--json]
 
-Three pairs, each of which runs right after each other, so that a machine that is busy for a while slows both;
-who goes first changes from round to round. What counts is the median of the rounds' ratios.
+Three comparisons, in pairs (see `pairs.py`).
 
 1. A build from archived packages against `mmdebstrap --format=tar` with the same packages, from a folder of
    the same .debs that is a repository: at most 1.3.
@@ -28,16 +27,16 @@ import json
 import os
 import resource
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import quote
 
+from benchmarks.pairs import Result, Taken, compare
 from buildbox.archive.layout import Archive
 from buildbox.recipes.catalogue import find_recipe, own_catalogue
 from buildbox.recipes.lock import Lock, read_lock
@@ -47,34 +46,6 @@ PLAIN_LIMIT = 1.3  # times what plain mmdebstrap takes
 MIRROR_LIMIT = 1.0  # times what a build takes that fetches its packages
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 MERGED = Path("/usr/share/mmdebstrap/hooks/merged-usr")  # what the package usr-is-merged asks for
-
-
-@dataclass(frozen=True)
-class Taken:
-    """What a command took, in seconds."""
-
-    wall: float
-    cpu: float  # user and system, of all its processes
-
-
-@dataclass(frozen=True)
-class Result:
-    """A pair that was measured; its medians, in seconds."""
-
-    what: str
-    rounds: int
-    build: Taken
-    other: Taken
-    ratio: float  # median of the rounds' ratios, on the wall
-    cpu_ratio: float
-    limit: float | None  # of `ratio`
-
-    @property
-    def verdict(self) -> str:
-        """What the limit says of it."""
-        if self.limit is None:
-            return "-"
-        return "ok" if self.ratio <= self.limit else "too slow"
 
 
 def main() -> int:
@@ -131,9 +102,9 @@ def measure(name: str, rounds: int, mirror_rounds: int, folder: Path) -> list[Re
             gzip.wait()
 
     return [
-        compare("mmdebstrap", build, bootstrap, rounds, PLAIN_LIMIT),
-        compare("mmdebstrap | gzip", build, bootstrap_and_pack, rounds, None),
-        compare("build from a mirror", build, build_anew, mirror_rounds, MIRROR_LIMIT),
+        compare("mmdebstrap", taken(build), taken(bootstrap), rounds, PLAIN_LIMIT),
+        compare("mmdebstrap | gzip", taken(build), taken(bootstrap_and_pack), rounds, None),
+        compare("build from a mirror", taken(build), taken(build_anew), mirror_rounds, MIRROR_LIMIT),
     ]
 
 
@@ -189,47 +160,20 @@ def run(command: Sequence[str], home: Path, output: object = None) -> None:
         raise SystemExit(f"benchmarks: {command[0]} failed:\n{done.stderr.decode(errors='replace')}")
 
 
-def compare(
-    what: str, build: Callable[[], None], other: Callable[[], None], rounds: int, limit: float | None
-) -> Result:
-    """Both, `rounds` times; who goes first changes from round to round."""
-    pairs = []
-    for number in range(rounds):
-        if number % 2:
-            theirs = taken(other)
-            pairs.append((taken(build), theirs))
-        else:
-            ours = taken(build)
-            pairs.append((ours, taken(other)))
-        figures = " against ".join(f"{each.wall:.1f} s ({each.cpu:.1f})" for each in pairs[-1])
-        print(f"benchmarks: {what}, {number + 1} of {rounds}: {figures}", file=sys.stderr)
-    return Result(
-        what,
-        rounds,
-        _median([ours for ours, _ in pairs]),
-        _median([theirs for _, theirs in pairs]),
-        statistics.median(ours.wall / theirs.wall for ours, theirs in pairs),
-        statistics.median(ours.cpu / theirs.cpu for ours, theirs in pairs),
-        limit,
-    )
+def taken(work: Callable[[], None]) -> Callable[[], Taken]:
+    """Does `work`, which happens in processes, and gives what it took."""
 
+    def measured() -> Taken:
+        before, start = _cpu(), time.perf_counter()
+        work()
+        return Taken(time.perf_counter() - start, _cpu() - before)
 
-def taken(work: Callable[[], None]) -> Taken:
-    """What `work` takes, which does it in processes."""
-    before, start = _cpu(), time.perf_counter()
-    work()
-    return Taken(time.perf_counter() - start, _cpu() - before)
+    return measured
 
 
 def _cpu() -> float:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
-
-
-def _median(values: Sequence[Taken]) -> Taken:
-    return Taken(
-        statistics.median(each.wall for each in values), statistics.median(each.cpu for each in values)
-    )
 
 
 def show(recipe: str, results: Sequence[Result]) -> None:
@@ -238,7 +182,7 @@ def show(recipe: str, results: Sequence[Result]) -> None:
     row = "{:<20}  {:>14}  {:>14}  {:>12}  {:>5}  {}".format
     print(row("AGAINST", "BUILD", "THE OTHER", "RATIO", "LIMIT", "VERDICT"))
     for each in results:
-        ours, theirs = (f"{side.wall:.1f} ({side.cpu:.1f})" for side in (each.build, each.other))
+        ours, theirs = (f"{side.wall:.1f} ({side.cpu:.1f})" for side in (each.ours, each.other))
         ratio = f"{each.ratio:.2f} ({each.cpu_ratio:.2f})"
         print(row(each.what, ours, theirs, ratio, each.limit or "-", each.verdict))
 
