@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from buildbox.archive import files, savers
+from buildbox.archive.hints import forget_hints, result_name, state_of_hints
 from buildbox.archive.layout import REPAIR, Archive
 from buildbox.archive.plan import Drop, Limits, plan, size_of
 from buildbox.archive.projects import KnownProject, forget, known_projects
-from buildbox.archive.stock import Kept, blob_names, take_stock
+from buildbox.archive.stock import RESULT, Kept, blob_names, take_results, take_stock
 from buildbox.archive.use import last_used
 from buildbox.digest import Digest
 from buildbox.errors import ArchiveError
@@ -85,11 +86,11 @@ def _collect(work: _Work, limits: Limits, dry_run: bool) -> Collected:
     _check_names(archive)
     projects = known_projects(work.data)
     needed = work.needed(projects)
-    stock = take_stock(archive, needed)
-    used = {kept.top.digest: when for kept in stock if (when := last_used(work.data, kept.manifests))}
+    stock = _all_kept(archive, needed)
+    used = {kept.top.digest: when for kept in stock if (when := _last_used(work, kept))}
     drops = plan(stock, used, needed, limits, work.now)
-    tops = {drop.kept.top.digest for drop in drops}
-    staying = [kept for kept in stock if kept.top.digest not in tops]
+    going = {drop.kept.names for drop in drops}
+    staying = [kept for kept in stock if kept.names not in going]
     _check_damage(staying)
     if dry_run:
         unnamed = _loose(archive, _all_blobs(staying))
@@ -98,7 +99,7 @@ def _collect(work: _Work, limits: Limits, dry_run: bool) -> Collected:
     else:
         drops = _drop(work, drops, used)
         sizes = list(_sweep(work, work.released(drops)))
-        staying = list(take_stock(archive, needed))
+        staying = list(_all_kept(archive, needed))
         forget(work.data, _gone(projects), {digest for kept in staying for digest in kept.manifests})
     aside = list(_abandoned(archive, work.now, remove=not dry_run))
     freed = sum(sizes) + sum(aside)
@@ -107,7 +108,9 @@ def _collect(work: _Work, limits: Limits, dry_run: bool) -> Collected:
 
 def _drop(work: _Work, drops: Sequence[Drop], used: Mapping[Digest, float]) -> tuple[Drop, ...]:
     """Forgets the names of `drops`; gives those that nobody has come to count on meanwhile."""
-    planned = {drop.kept.top.digest: drop.kept for drop in drops}
+    hints = [drop.kept.hint for drop in drops if drop.kept.hint]
+    results = {result_name(each) for each in forget_hints(work.archive, hints)} if hints else set()
+    planned = {drop.kept.top.digest: drop.kept for drop in drops if not drop.kept.hint}
     needed = work.needed(known_projects(work.data)) if drops else frozenset()
 
     def spare(found: Descriptor) -> bool:
@@ -121,7 +124,8 @@ def _drop(work: _Work, drops: Sequence[Drop], used: Mapping[Digest, float]) -> t
 
     names = {name for kept in planned.values() for name in kept.names}
     forgotten = work.archive.drop(names, spare) if names else frozenset()
-    return tuple(drop for drop in drops if forgotten.issuperset(drop.kept.names))
+    gone = forgotten | results
+    return tuple(drop for drop in drops if gone.issuperset(drop.kept.names))
 
 
 def _is_settled(work: _Work, kept: Kept) -> bool:
@@ -136,12 +140,12 @@ def _is_settled(work: _Work, kept: Kept) -> bool:
 def _sweep(work: _Work, released: Collection[Digest]) -> Iterator[int]:
     """Removes blobs that nothing refers to; gives the bytes of each."""
     archive = work.archive
-    seen, live = None, _all_blobs(take_stock(archive, work.needed(known_projects(work.data))))
+    seen, live = None, _all_blobs(_all_kept(archive, work.needed(known_projects(work.data))))
     todo = sorted(_loose(archive, live))
     for start in range(0, len(todo), _BATCH):
         with files.locked(archive.path / "lock"), files.explained(archive.blobs):
             if seen != (seen := _state_of_names(archive)):  # something was named meanwhile
-                stock = take_stock(archive, work.needed(known_projects(work.data)))
+                stock = _all_kept(archive, work.needed(known_projects(work.data)))
                 _check_damage(stock)
                 live = _all_blobs(stock)
             for digest in todo[start : start + _BATCH]:
@@ -197,10 +201,18 @@ def _gone(projects: Iterable[KnownProject]) -> tuple[KnownProject, ...]:
     return tuple(project for project in projects if project.gone)
 
 
-def _state_of_names(archive: Archive) -> tuple[int, int]:
-    """Another one after each change of index.json, which is always a new file."""
+def _all_kept(archive: Archive, needed: Iterable[Digest]) -> tuple[Kept, ...]:
+    return (*take_stock(archive, needed), *take_results(archive))
+
+
+def _last_used(work: _Work, kept: Kept) -> float | None:
+    return kept.hint.used if kept.hint else last_used(work.data, kept.manifests)
+
+
+def _state_of_names(archive: Archive) -> tuple[int, int, int]:
+    """Another one after each change of index.json, which is always a new file, or of the results."""
     status = (archive.path / "index.json").stat()
-    return status.st_ino, status.st_ctime_ns
+    return status.st_ino, status.st_ctime_ns, state_of_hints(archive)
 
 
 def _check_names(archive: Archive) -> None:
@@ -214,7 +226,7 @@ def _check_names(archive: Archive) -> None:
 
 def _check_damage(stock: Iterable[Kept]) -> None:
     for kept in stock:
-        if kept.damage:
+        if kept.damage and kept.kind != RESULT:
             name = kept.names[0] if kept.names else str(kept.top.digest)
             raise ArchiveError(
                 f"what {name} needs can't be told: {kept.damage}", f"Mend it first, then collect: {REPAIR}"

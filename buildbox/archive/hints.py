@@ -38,6 +38,16 @@ class Hint:
     used: float  # seconds since the epoch
 
 
+def result_name(fingerprint: Digest) -> str:
+    """What a result is called among the names of all that is kept; no image is called so."""
+    return f"result@{fingerprint}"
+
+
+def is_result_name(name: str) -> bool:
+    """Whether something is kept by this name as a result."""
+    return name.startswith("result@")
+
+
 def read_hint(archive: Archive, fingerprint: Digest) -> Digest | None:
     """The manifest of the result with this fingerprint; None where there is none, or the hint is damaged."""
     try:

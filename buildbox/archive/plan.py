@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from buildbox.archive.stock import OTHER, Kept
+from buildbox.archive.stock import OTHER, RESULT, Kept
 from buildbox.digest import Digest
 
 
@@ -23,7 +23,7 @@ class Drop:
     """Something that goes, and why."""
 
     kept: Kept
-    why: str  # "age" or "size"
+    why: str  # "age", "size"; "damage" of a result that can't be used any more
 
 
 def plan(
@@ -35,22 +35,35 @@ def plan(
 ) -> tuple[Drop, ...]:
     """What of `stock` goes: by age, then by size the least recently used first. Never what is `needed`.
 
-    `used` says by the digest of its top when something was last used; what never was counts from when it was
-    kept. An image and the packages of its lock go together or stay together. What isn't known here stays.
+    Results go before anything else does: running makes them again. `used` says by the digest of its top when
+    something was last used; what never was counts from when it was kept. An image and the packages of its
+    lock go together or stay together. What isn't known here stays.
     """
-    groups = [_Group(kept, used, needed) for kept in _by_lock(stock)]
+    results = [[kept] for kept in stock if kept.kind == RESULT]
+    others = _by_lock(kept for kept in stock if kept.kind != RESULT)
+    groups = [group for kept in (*results, *others) if not (group := _Group(kept, used, needed)).stays]
     counts = Counter(digest for kept in stock for digest in kept.blobs)
     sizes = {digest: size for kept in stock for digest, size in kept.blobs.items()}
     total = sum(sizes.values())
-    drops = []
-    for group in sorted(groups, key=lambda group: group.last):
-        old = limits.age is not None and now - group.last > limits.age
-        if group.stays or not (old or (limits.size is not None and total > limits.size)):
-            continue
+    drops: list[Drop] = []
+
+    def drop(group: _Group, why: str) -> int:
+        """Bytes that come free."""
+        drops.extend(Drop(kept, why) for kept in group.kept)
         for kept in group.kept:
-            drops.append(Drop(kept, "age" if old else "size"))
             counts.subtract(kept.blobs.keys())
-            total -= sum(size for digest, size in kept.blobs.items() if not counts[digest])
+        gone = {digest for kept in group.kept for digest in kept.blobs if not counts[digest]}
+        return sum(sizes[digest] for digest in gone)
+
+    left = []
+    for group in sorted(groups, key=lambda group: group.last):
+        if group.is_damaged or (limits.age is not None and now - group.last > limits.age):
+            total -= drop(group, "damage" if group.is_damaged else "age")
+        else:
+            left.append(group)
+    for group in sorted(left, key=lambda group: (not group.is_result, group.last)):
+        if limits.size is not None and total > limits.size:
+            total -= drop(group, "size")
     return tuple(drops)
 
 
@@ -67,6 +80,8 @@ class _Group:
     ) -> None:
         self.kept = kept
         self.last = max(max(each.since, used.get(each.top.digest, 0.0)) for each in kept)
+        self.is_result = kept[0].kind == RESULT
+        self.is_damaged = self.is_result and bool(kept[0].damage)
         self.stays = any(
             each.kind == OTHER or not each.names or not each.manifests.isdisjoint(needed) for each in kept
         )

@@ -1,5 +1,6 @@
 """Mending an archive: what is damaged is set aside, what is missing fetched again by digest, and what was set
-aside removed only when all is sound."""
+aside removed only when all is sound. Results that can't be used are dropped: running makes them again, or
+asking the remote archive, which every run does."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from buildbox.archive import files, names
 from buildbox.archive.fetch import fetch_blob, fetch_top
 from buildbox.archive.hashing import States
+from buildbox.archive.hints import forget_hints, result_name
 from buildbox.archive.layout import Archive
 from buildbox.archive.places import Place
 from buildbox.archive.soundness import DAMAGED, MISSING, SET_ASIDE, Fault, Soundness, examine
@@ -37,6 +39,7 @@ class Repair:
     healed: list[Healed] = field(default_factory=list)
     answers: dict[tuple[str, Place], str] = field(default_factory=dict)  # by name
     names: int | None = None  # in the list of names that was made anew; None: there was no need to
+    results: int = 0  # that were dropped
 
 
 def repair(
@@ -59,6 +62,9 @@ def repair(
     if found.list_fault:
         done.names = names.rebuild(archive, states, known, archive.path / SET_ASIDE)
         found = examine(archive, states, platform)
+    done.results = _drop_results(archive, found)
+    if done.results:
+        found = examine(archive, states, platform)
     for _ in range(_ROUNDS):
         before = len(done.healed)
         for fault in (each for each in found.faults if each.names):
@@ -77,6 +83,12 @@ def repair(
         found = examine(archive, states, platform)
     _tidy(archive, states, everything=found.ok)
     return found, done
+
+
+def _drop_results(archive: Archive, found: Soundness) -> int:
+    names = {name for fault in found.faults for name in fault.names}
+    spoilt = [hint for hint in found.results if result_name(hint.fingerprint) in names]
+    return len(forget_hints(archive, spoilt)) if spoilt else 0
 
 
 def _set_aside(archive: Archive, states: States, digest: Digest) -> None:

@@ -4,13 +4,15 @@ index, manifests, configurations and layers."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from buildbox.archive.hashing import States, state
+from buildbox.archive.hints import Hint, all_hints, result_name
 from buildbox.archive.images import MAX_CONFIG, read_config
 from buildbox.archive.layout import Archive
 from buildbox.archive.names import read_names
+from buildbox.archive.results import read_result
 from buildbox.digest import Digest
 from buildbox.errors import ArchiveError, ImageError
 from buildbox.oci import (
@@ -18,6 +20,7 @@ from buildbox.oci import (
     INDEXES,
     MANIFESTS,
     MAX_MANIFEST,
+    OCI_MANIFEST,
     Descriptor,
     Index,
     Platform,
@@ -34,7 +37,7 @@ class Fault:
     """Something that isn't as it should be."""
 
     blob: Descriptor  # with the size and kind that it should have
-    role: str  # index, manifest, config, layer, file (of what is no image); blob: nothing kept needs it
+    role: str  # index, manifest, config, layer, file (of what is no image), result; blob: nothing needs it
     state: str  # DAMAGED; MISSING; WRONG: its bytes are right, so what points at it isn't
     how: str  # in words
     names: tuple[str, ...] = ()  # what is kept by these needs it
@@ -54,6 +57,7 @@ class Soundness:
     names: int
     faults: tuple[Fault, ...]
     list_fault: str  # what is wrong with index.json, "" for nothing
+    results: tuple[Hint, ...] = ()  # all that were looked at
 
     @property
     def ok(self) -> bool:
@@ -72,19 +76,19 @@ def examine(archive: Archive, states: States, platform: Platform) -> Soundness:
     """
     names = read_names(archive, states)
     found: dict[tuple[Digest, str], Fault] = {}
-    for name, top in names.entries:
-        for fault in _below(archive, states, top, platform, _DEPTH):
-            known = found.get((fault.blob.digest, fault.state), fault)
-            if name not in known.names:
-                known = replace(known, names=(*known.names, name))
-            found[fault.blob.digest, fault.state] = known
+    results = all_hints(archive)
+    for name, fault in _all_faults(archive, states, names.entries, results, platform):
+        known = found.get((fault.blob.digest, fault.state), fault)
+        if name not in known.names:
+            known = replace(known, names=(*known.names, name))
+        found[fault.blob.digest, fault.state] = known
     needed = {digest for digest, _ in found}
     for digest, how in states.items():
         if how and digest not in needed:
             blob = Descriptor("application/octet-stream", digest, _size(archive, digest))
             found[digest, DAMAGED] = Fault(blob, "blob", DAMAGED, how)
     size = sum(_size(archive, digest) for digest in states)
-    return Soundness(len(states), size, len(names.entries), tuple(found.values()), names.fault)
+    return Soundness(len(states), size, len(names.entries), tuple(found.values()), names.fault, results)
 
 
 def is_there(archive: Archive, states: States, digest: Digest) -> bool:
@@ -95,6 +99,38 @@ def is_there(archive: Archive, states: States, digest: Digest) -> bool:
             return False
         states[digest] = found
     return True
+
+
+def _all_faults(
+    archive: Archive,
+    states: States,
+    entries: Iterable[tuple[str, Descriptor]],
+    results: Iterable[Hint],
+    platform: Platform,
+) -> Iterator[tuple[str, Fault]]:
+    """Each fault with the name of what it is a fault of, images first."""
+    for name, top in entries:
+        for fault in _below(archive, states, top, platform, _DEPTH):
+            yield name, fault
+    for hint in results:
+        for fault in _of_result(archive, states, hint, platform):
+            yield result_name(hint.fingerprint), fault
+
+
+def _of_result(archive: Archive, states: States, hint: Hint, platform: Platform) -> Iterator[Fault]:
+    manifest = hint.manifest
+    if manifest is None:
+        nothing = Descriptor(OCI_MANIFEST, hint.fingerprint, 0)
+        yield Fault(nothing, "result", WRONG, "the file that it is found by can't be read")
+        return
+    top = Descriptor(OCI_MANIFEST, manifest, _size(archive, manifest))
+    faults = list(_below(archive, states, top, platform, _DEPTH))
+    yield from faults
+    if not faults:
+        try:
+            read_result(archive, hint.fingerprint, manifest)
+        except (ValueError, ArchiveError) as error:
+            yield Fault(top, "result", WRONG, str(error))
 
 
 def _below(

@@ -1,23 +1,34 @@
 """What the archive keeps, told from its names and manifests: no layer is read, and no configuration but
-that of an image outside of an index."""
+that of an image outside of an index. Results (hints.py) are kept by their fingerprints."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from buildbox.archive import files
+from buildbox.archive.hints import Hint, all_hints, result_name
 from buildbox.archive.images import MAX_CONFIG, read_config
 from buildbox.archive.layout import Archive, BlobMissing
+from buildbox.archive.result_form import STEP, parse_result_manifest
 from buildbox.archive.soundness import SET_ASIDE
 from buildbox.digest import Digest
 from buildbox.errors import ArchiveError, ImageError
-from buildbox.oci import CONFIGS, INDEXES, MANIFESTS, MAX_MANIFEST, Descriptor, Manifest, parse_manifest
+from buildbox.oci import (
+    CONFIGS,
+    INDEXES,
+    MANIFESTS,
+    MAX_MANIFEST,
+    OCI_MANIFEST,
+    Descriptor,
+    Manifest,
+    parse_manifest,
+)
 
-IMAGE, PACKAGES, OTHER = "image", "packages", "other"  # kinds of what is kept
+IMAGE, PACKAGES, RESULT, OTHER = "image", "packages", "result", "other"  # kinds of what is kept
 _PACKAGES = "application/vnd.buildbox.packages.v1"  # artifactType of a lock's packages
 _LOCK = "buildbox.lock.checksum"  # annotation of an image that was built from a lock, and of its packages
 
@@ -28,7 +39,7 @@ class Kept:
 
     top: Descriptor
     names: tuple[str, ...]  # full ones, oldest first; none: another tool's, or needed without having a name
-    kind: str  # IMAGE, PACKAGES or OTHER
+    kind: str  # IMAGE, PACKAGES, RESULT or OTHER
     platforms: tuple[str, ...]  # of those of its images that are here
     blobs: Mapping[Digest, int]  # all of it that is here: bytes
     manifests: frozenset[Digest]  # the top and what else a pin may name
@@ -37,6 +48,8 @@ class Kept:
     changed: int  # ctime of the top, in nanoseconds: later once somebody counts on it
     missing: int  # blobs that should be here and aren't
     damage: str  # why what it needs can't be told; "" where it can
+    hint: Hint | None = None  # of a result: what it is found by
+    step: str = ""  # of a result: what it is the result of
 
     @property
     def size(self) -> int:
@@ -62,6 +75,12 @@ def take_stock(archive: Archive, needed: Iterable[Digest] = ()) -> tuple[Kept, .
             top = Descriptor("", digest, archive.size(digest))
             stock.append(_kept(archive, present, top, ()))
     return tuple(stock)
+
+
+def take_results(archive: Archive) -> tuple[Kept, ...]:
+    """All results, the least recently used first; one that can't be used has damage. Raises ArchiveError."""
+    present = blob_names(archive)
+    return tuple(_result(archive, present, hint) for hint in all_hints(archive))
 
 
 def blob_names(archive: Archive) -> frozenset[str]:
@@ -106,6 +125,24 @@ def _kept(archive: Archive, present: frozenset[str], top: Descriptor, names: tup
         found.missing,
         found.damage,
     )
+
+
+def _result(archive: Archive, present: frozenset[str], hint: Hint) -> Kept:
+    name = result_name(hint.fingerprint)
+    top = Descriptor(OCI_MANIFEST, hint.manifest or hint.fingerprint, 0)
+    damage, step = "", ""
+    try:
+        if hint.manifest is None:
+            raise ValueError("what it is found by can't be read")
+        data = archive.read(hint.manifest, MAX_MANIFEST)
+        top = Descriptor(OCI_MANIFEST, hint.manifest, len(data))
+        step = str(json.loads(data)["annotations"][STEP])
+        parse_result_manifest(data, hint.fingerprint)
+    except (ArchiveError, LookupError, TypeError, ValueError) as error:
+        damage = error.reason if isinstance(error, ArchiveError) else str(error)
+    kept = _kept(archive, present, top, (name,))
+    damage = damage or kept.damage or ("a part of it is missing" if kept.missing else "")
+    return replace(kept, kind=RESULT, hint=hint, damage=damage, step=step)
 
 
 def _walk(archive: Archive, present: frozenset[str], blob: Descriptor, found: _Found, *, must: bool) -> None:

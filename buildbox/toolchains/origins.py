@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from buildbox.archive.hints import is_result_name
 from buildbox.archive.names import RECOVERED
 from buildbox.archive.places import Place, places_of
 from buildbox.config.user import ArchiveSettings
@@ -24,10 +25,13 @@ class Origin:
 
 
 def find_origin(name: str, recipe_for: RecipeFor, settings: ArchiveSettings) -> Origin:
-    """Where the image or package list that is kept as `name` can be had: nowhere, for another tool's name.
+    """Where the image or package list that is kept as `name` can be had: nowhere, for another tool's name and
+    for results, which are made anew when they are wanted.
 
     `settings` name the remote archive and the mirrors.
     """
+    if is_result_name(name):
+        return Origin()
     try:
         ref = ImageRef.parse(name)
     except ValueError:

@@ -37,11 +37,13 @@ def check(
     damaged blobs are set aside (in the folder `damaged` of the archive), good ones fetched by their digests
     from the remote archive, mirrors and registries of the images that need them, and only then is what was
     set aside removed. A damaged index.json, the list of names, is made anew. Packages of recipes can't be
-    fetched singly; what to type for those is said.
+    fetched singly; what to type for those is said. Results of tasks that can't be used are dropped: the next
+    run asks the remote archive for them, or makes them again.
 
-    With --json: {"state", "archive", "blobs", "bytes", "names", "index", "faults": [{"digest", "role",
-    "state", "how", "bytes", "title", "images", "projects", "places", "command", "answers"}], "repaired":
-    [{"digest", "role", "images", "place"}]}; "index" says what is wrong with the list of names, if anything.
+    With --json: {"state", "archive", "blobs", "bytes", "names", "results", "index", "faults": [{"digest",
+    "role", "state", "how", "bytes", "title", "images", "projects", "places", "command", "answers"}],
+    "repaired": [{"digest", "role", "images", "place"}], "results-dropped"}; "index" says what is wrong with
+    the list of names, if anything; "images" are the names of all that needs the blob.
 
     Exit status: 0 when all is sound, 123 when something is damaged or missing (and, with --repair, stays so).
 
@@ -117,6 +119,9 @@ def _show(call: Call, archive: Archive, found: Soundness, done: Repair | None) -
             console.lines([f"{console.state('ok')}  {_title(healed.fault)}: {how}"])
         if done and done.names is not None:
             console.lines([f"{console.state('ok')}  index.json was made anew, with {done.names} names"])
+        if done and done.results:
+            dropped = _count(done.results, "damaged result")
+            console.lines([f"{console.state('ok')}  {dropped} dropped: running makes them again"])
         if found.list_fault:
             console.lines([f"{console.state('fail')}  {found.list_fault}"])
         for fault in found.faults:
@@ -126,7 +131,7 @@ def _show(call: Call, archive: Archive, found: Soundness, done: Repair | None) -
 
         console.say(
             f"the archive is sound: {_count(found.blobs, 'blob')}, {show_size(found.size)}, "
-            f"{_count(found.names, 'name')}"
+            f"{_count(found.names, 'name')}, {_count(len(found.results), 'result')}"
         )
         return
     console.error(_error(archive, found, done))
@@ -157,6 +162,9 @@ def _lines(
     origins: _Origins,
 ) -> list[str]:
     """What is wrong, whose it is, and where it could be had again."""
+    from buildbox.archive.hints import is_result_name
+    from buildbox.archive.layout import REPAIR
+
     lines = [
         f"{state}  {_title(fault)} {'' if fault.state == 'missing' else f'is {fault.state}: '}{fault.how}"
     ]
@@ -169,6 +177,8 @@ def _lines(
         if origins[name].command:
             unless = "" if origins[name].surely else " (if its lock is still the same)"
             lines.append(f"        to be made again: {origins[name].command}{unless}")
+    if fault.names and all(map(is_result_name, fault.names)):
+        lines.append(f"      to be dropped, for a run makes it again: {REPAIR}")
     if not fault.names:
         lines.append("      nothing that is kept needs it")
     return lines
@@ -195,6 +205,7 @@ def _values(
         "blobs": found.blobs,
         "bytes": found.size,
         "names": found.names,
+        "results": len(found.results),
         "index": found.list_fault or None,
         "faults": [
             {
@@ -221,6 +232,7 @@ def _values(
             }
             for healed in (done.healed if done else ())
         ],
+        "results-dropped": done.results if done else 0,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -36,7 +37,8 @@ def gc(
     What a project on this machine pins stays, whatever its age and size. A project is known once something
     ran in it or was saved for it; its file is read again, and one whose folder is gone doesn't count any
     more. What was never used counts as used when it was kept. An image and the packages of its recipe's lock
-    go together or stay together. Without a limit nothing is dropped that has a name.
+    go together or stay together. Results of tasks go before anything else where there is too much: running
+    makes them again. Without a limit nothing is dropped that has a name, but results that are damaged.
 
     Blobs that nothing refers to, and downloads that were abandoned, are left alone for a day: somebody may be
     about to need them. Saving and running while this goes on is safe.
@@ -44,9 +46,9 @@ def gc(
     The notes on projects are this user's: before you collect an archive that several users write to, see
     that it has nothing that they pin.
 
-    With --json: {"dry-run", "dropped": [{"names", "digest", "size", "why": "age" or "size"}], "blobs",
-    "files", "freed", "size", "max-size", "projects-gone"}; "blobs" and "files" (abandoned downloads) are
-    counts, "size" is what is kept then, in bytes as "freed" is.
+    With --json: {"dry-run", "dropped": [{"names", "digest", "size", "why": "age" or "size"}],
+    "results-dropped", "blobs", "files", "freed", "size", "max-size", "projects-gone"}; "results-dropped",
+    "blobs" and "files" (abandoned downloads) are counts, "size" is what is kept then, in bytes as "freed" is.
 
     Examples:
 
@@ -85,7 +87,9 @@ def _show(call: Call, done: Collected, limits: Limits, dry_run: bool) -> None:
                         "why": drop.why,
                     }
                     for drop in done.drops
+                    if not drop.kept.hint
                 ],
+                "results-dropped": sum(1 for drop in done.drops if drop.kept.hint),
                 "blobs": done.blobs,
                 "files": done.files,
                 "freed": done.freed,
@@ -97,11 +101,16 @@ def _show(call: Call, done: Collected, limits: Limits, dry_run: bool) -> None:
         return
     for project in done.gone:
         call.console.say(f"the project {project.root} is gone: what it pins doesn't count any more")
-    reasons = {"age": "not used for that long", "size": "least recently used"}
+    reasons = {"age": "not used for that long", "size": "least recently used", "damage": "damaged"}
     call.console.lines(
         f"{short_name(name)} {drop.kept.top.digest.short} ({reasons[drop.why]})"
         for drop in done.drops
+        if not drop.kept.hint
         for name in drop.kept.names
+    )
+    counts = Counter(drop.why for drop in done.drops if drop.kept.hint)
+    call.console.lines(
+        f"{count} result{'' if count == 1 else 's'} ({reasons[why]})" for why, count in counts.items()
     )
     verb = "would be freed" if dry_run else "freed"
     call.console.say(f"{show_size(done.freed)} {verb} ({done.blobs} blobs), {show_size(done.size)} kept")

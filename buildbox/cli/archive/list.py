@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,40 +18,57 @@ if TYPE_CHECKING:
 _COLUMNS = ("NAME", "DIGEST", "KIND", "PLATFORMS", "SIZE", "KEPT", "USED", "PROJECTS")
 
 
-def show(ctx: typer.Context) -> None:
-    """List what the archive keeps: images, and the packages of recipes.
+_RESULTS = ("FINGERPRINT", "TASK", "SIZE", "KEPT", "USED")
+
+
+def show(
+    ctx: typer.Context,
+    results: Annotated[bool, typer.Option("--results", help="List the results of tasks instead.")] = False,
+) -> None:
+    """List what the archive keeps: images, and the packages of recipes; with --results, what tasks made.
 
     SIZE is that of all its blobs; the total counts shared ones once. KEPT says how long ago it came, USED how
     long ago something ran in it. PROJECTS are those on this machine that pin it, by the file that they have
     now; `buildbox archive gc` leaves their images alone. Another name of the same thing is on the line below.
 
     With --json: {"archive", "size", "loose", "kept": [{"names", "digest", "kind": "image", "packages" or
-    "other", "platforms", "size", "kept", "used", "projects", "missing", "damage"}]}; sizes are in bytes,
-    "loose" is that of blobs which nothing kept refers to, "missing" the number of blobs that should be there,
-    "damage" says why what it is made of can't be told, if it can't.
+    "other", "platforms", "size", "kept", "used", "projects", "missing", "damage"}], "results": {"count",
+    "size"}}; sizes are in bytes, "loose" is that of blobs which nothing kept refers to, "missing" the number
+    of blobs that should be there, "damage" says why what it is made of can't be told, if it can't. With
+    --results, too: {"archive", "results": [{"fingerprint", "digest", "task", "size", "kept", "used",
+    "damage"}]}.
 
     Examples:
 
       buildbox archive list
+
+      buildbox archive list --results
     """
     from buildbox.archive.gc import loose
     from buildbox.archive.layout import Archive
     from buildbox.archive.plan import size_of
     from buildbox.archive.projects import known_projects
-    from buildbox.archive.stock import take_stock
+    from buildbox.archive.stock import take_results, take_stock
     from buildbox.archive.use import last_used
     from buildbox.units import show_size
 
     call: Call = ctx.obj
     archive = Archive.open(call.archive_path, create=False) if call.archive_path.exists() else None
+    made = take_results(archive) if archive else ()
+    if results:
+        _show_results(call, made)
+        return
     projects = known_projects(call.host.data)
     stock = take_stock(archive) if archive else ()
-    size, unnamed = size_of(stock), loose(archive, stock) if archive else 0
+    size, unnamed = size_of((*stock, *made)), loose(archive, (*stock, *made)) if archive else 0
     rows = [(kept, last_used(call.host.data, kept.manifests), _pinned_by(kept, projects)) for kept in stock]
     if call.console.json:
         values = [_values(*row) for row in rows]
         path = str(call.archive_path)
-        call.console.document({"archive": path, "size": size, "loose": unnamed, "kept": values})
+        counted = {"count": len(made), "size": size_of(made)}
+        call.console.document(
+            {"archive": path, "size": size, "loose": unnamed, "kept": values, "results": counted}
+        )
         return
     call.console.table(_COLUMNS, (cells for row in rows for cells in _cells(*row, call.host.now)))
     for kept in stock:
@@ -59,7 +76,58 @@ def show(ctx: typer.Context) -> None:
             what = kept.damage or f"{kept.missing} of its blobs are missing"
             call.console.say(f"{_name(kept)}: {what}; buildbox archive check says more")
     rest = f", and {show_size(unnamed)} that nothing kept refers to" if unnamed else ""
+    if made:
+        call.console.say(f"{_count(made)} of tasks, {show_size(size_of(made))}: archive list --results")
     call.console.say(f"{len(stock)} kept, {show_size(size)}{rest} in {call.archive_path}")
+
+
+def _show_results(call: Call, made: Sequence[Kept]) -> None:
+    from buildbox.archive.plan import size_of
+    from buildbox.units import show_age, show_size
+
+    if call.console.json:
+        values = [_result_values(kept) for kept in made]
+        call.console.document({"archive": str(call.archive_path), "results": values})
+        return
+
+    def age(seconds: float | None) -> str:
+        return show_age(call.host.now - seconds) if seconds else "-"
+
+    call.console.table(
+        _RESULTS,
+        (
+            [
+                kept.hint.fingerprint.short,
+                kept.step or f"({kept.damage})",
+                show_size(kept.size),
+                age(kept.since),
+                age(kept.hint.used),
+            ]
+            for kept in made
+            if kept.hint
+        ),
+    )
+    damaged = sum(1 for kept in made if kept.damage)
+    if damaged:
+        call.console.say(f"{damaged} of them can't be used; buildbox archive gc drops these")
+    call.console.say(f"{_count(made)}, {show_size(size_of(made))} in {call.archive_path}")
+
+
+def _count(made: Sequence[Kept]) -> str:
+    return f"{len(made):,} result{'' if len(made) == 1 else 's'}"
+
+
+def _result_values(kept: Kept) -> dict[str, Any]:
+    assert kept.hint is not None
+    return {
+        "fingerprint": str(kept.hint.fingerprint),
+        "digest": str(kept.hint.manifest) if kept.hint.manifest else None,
+        "task": kept.step or None,
+        "size": kept.size,
+        "kept": _time(kept.since or None),
+        "used": _time(kept.hint.used),
+        "damage": kept.damage or None,
+    }
 
 
 def _pinned_by(kept: Kept, projects: Sequence[KnownProject]) -> list[str]:
