@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Protocol
 
 from buildbox.archive import files
 from buildbox.archive.chunks import ChunkFile
@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 _MODES = {FILE: 0o644, PROGRAM: 0o755, LINK: 0o777, FOLDER: 0o755}
 _BLOCK = 512
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Readable(Protocol):
+    """A file."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most that many bytes; none at its end."""
 
 
 class OutputChanged(ArchiveError):
@@ -65,33 +72,46 @@ def unpack(tar: Iterator[bytes], to: Path, entries: Sequence[Entry]) -> None:
     No entry is above another one (result_form.check_entries). Raises ValueError where the tar holds anything
     else, or a link leads out of `to`, which may hold a part then; OSError where it can't be written.
     """
+    made = {to}
+    for entry, member, content in _members(tar, entries):
+        path = to / entry.path
+        _make_folder(path if entry.mode == FOLDER else path.parent, made)
+        if entry.mode == LINK:
+            path.symlink_to(member.linkname)
+        elif entry.mode != FOLDER:
+            _write(path, entry, content)
+    _check_links(to, entries)
+
+
+def verify(tar: Iterator[bytes], entries: Sequence[Entry]) -> None:
+    """Raises ValueError where `unpack` would, but for links that lead out."""
+    for entry, _, content in _members(tar, entries):
+        _check(entry, content, lambda chunk: None)
+
+
+def _members(
+    tar: Iterator[bytes], entries: Sequence[Entry]
+) -> Iterator[tuple[Entry, tarfile.TarInfo, Iterable[bytes]]]:
+    """Each entry with its member, and with its content, which is to be read before the next."""
     import tarfile
 
     try:
         with tarfile.open(
             fileobj=ChunkFile(tar), mode="r|", encoding="utf-8", errors="surrogateescape", bufsize=CHUNK
         ) as members:
-            _write_all(members, to, entries)
+            for entry in entries:
+                member = members.next()
+                if member is None or not _is(entry, member):
+                    raise ValueError(f"the outputs lack {entry.path!r}, or have something else in its place")
+                content = members.extractfile(member) if member.isreg() else None
+                yield entry, member, _chunks(content) if content else ()
+                members.members = []  # type: ignore[attr-defined] # it would remember them all
+            if members.next() is not None:
+                raise ValueError("there is more in the outputs than their list says")
     except tarfile.TarError as error:
         raise ValueError(f"the outputs are no tar: {error}") from None
     for _ in tar:  # what hashes right was read to its end
         pass
-    _check_links(to, entries)
-
-
-def _write_all(members: tarfile.TarFile, to: Path, entries: Sequence[Entry]) -> None:
-    made = {to}
-    for entry in entries:
-        member = members.next()
-        if member is None or not _is(entry, member):
-            raise ValueError(f"the outputs lack {entry.path!r}, or have something else in its place")
-        path = to / entry.path
-        _make_folder(path if entry.mode == FOLDER else path.parent, made)
-        if entry.mode != FOLDER:
-            _write(path, entry, member, members)
-        members.members = []  # type: ignore[attr-defined] # it would remember them all
-    if members.next() is not None:
-        raise ValueError("there is more in the outputs than their list says")
 
 
 def _make_folder(path: Path, made: set[Path]) -> None:
@@ -105,23 +125,24 @@ def _make_folder(path: Path, made: set[Path]) -> None:
         made.add(folder)
 
 
-def _write(path: Path, entry: Entry, member: tarfile.TarInfo, members: tarfile.TarFile) -> None:
-    if entry.mode == LINK:
-        path.symlink_to(member.linkname)
-    else:
-        content = members.extractfile(member)
-        assert content is not None
-        hasher = hashlib.sha256()
-        file = os.open(path, _NEW, 0o644)
-        try:
-            for chunk in _chunks(content):
-                hasher.update(chunk)
-                files.write_all(file, chunk)
-            os.fchmod(file, _MODES[entry.mode])
-        finally:
-            os.close(file)
-        if hasher.hexdigest() != entry.digest:
-            raise ValueError(f"the output {entry.path!r} has other bytes than its digest says")
+def _write(path: Path, entry: Entry, content: Iterable[bytes]) -> None:
+    file = os.open(path, _NEW, 0o644)
+    try:
+        _check(entry, content, lambda chunk: files.write_all(file, chunk))
+        os.fchmod(file, _MODES[entry.mode])
+    finally:
+        os.close(file)
+
+
+def _check(entry: Entry, content: Iterable[bytes], write: Callable[[bytes], None]) -> None:
+    if entry.mode not in (FILE, PROGRAM):
+        return
+    hasher = hashlib.sha256()
+    for chunk in content:
+        hasher.update(chunk)
+        write(chunk)
+    if hasher.hexdigest() != entry.digest:
+        raise ValueError(f"the output {entry.path!r} has other bytes than its digest says")
 
 
 def _is(entry: Entry, member: tarfile.TarInfo) -> bool:
@@ -168,8 +189,8 @@ def _content(path: Path, entry: Entry) -> Iterator[bytes]:
     yield bytes(-entry.size % _BLOCK)
 
 
-def _chunks(file: BinaryIO | Iterable[bytes]) -> Iterator[bytes]:
-    while chunk := file.read(CHUNK):  # type: ignore[union-attr]
+def _chunks(file: Readable) -> Iterator[bytes]:
+    while chunk := file.read(CHUNK):
         yield chunk
 
 

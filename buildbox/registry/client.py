@@ -39,6 +39,10 @@ class OtherBytes(ImageError):
     """A registry serves other bytes than those of the digest that it was asked for."""
 
 
+class NoManifest(ImageError):
+    """What a registry serves as a manifest is none."""
+
+
 class Dropped(ImageError):
     """The connection broke within a blob; asking on from the next byte may help."""
 
@@ -56,11 +60,13 @@ class Registry:
         pause: float = 0.5,
         certificates: Path | None = None,
         plain: bool = False,
+        quick: bool = False,
         note: Callable[[str], None] = lambda why: None,
     ) -> None:
         """`host` is ImageRef.registry; `env` gives proxies and certificates. `read_timeout` (without a byte)
-        and `pause` (before a retry) are seconds. `plain`: it is asked without TLS, as its user wants. `note`
-        hears of long waits that the registry asks for."""
+        and `pause` (before a retry) are seconds. `plain`: it is asked without TLS, as its user wants.
+        `quick`: better no answer than a late one, so it is hardly waited for. `note` hears of long waits that
+        the registry asks for."""
         from buildbox.registry import http
 
         self.host = host
@@ -73,6 +79,7 @@ class Registry:
             pause=pause,
             certificates=certificates or http.CERTIFICATES,
             plain=plain,
+            quick=quick,
             note=note,
         )
         self._lock = threading.Lock()
@@ -101,7 +108,7 @@ class Registry:
         try:
             found = parse_manifest(data, media_type)
         except ValueError as error:
-            raise ImageError(
+            raise NoManifest(
                 f"what {self.host} has as {what} is not an image: {error}",
                 "Check the name: something else than a registry may answer there.",
             ) from None

@@ -27,6 +27,7 @@ from buildbox.units import show_duration
 
 CERTIFICATES = Path("/etc/docker/certs.d")  # HOST/*.crt: where docker looks for a registry's own authorities
 CONNECT_TIMEOUT = 15.0  # seconds
+QUICK_CONNECT, QUICK_READ, QUICK_WAIT = 3.0, 6.0, 2.0  # seconds, where nobody depends on the answer
 READ_TIMEOUT = 60.0  # seconds without a byte
 CHUNK = 1 << 16  # bytes; small, since a dropped connection loses the one it was in
 _HOPS = 8
@@ -67,15 +68,20 @@ class Web:
         pause: float = 0.5,
         certificates: Path = CERTIFICATES,
         plain: bool = False,
+        quick: bool = False,
         note: Callable[[str], None] = lambda why: None,
     ) -> None:
-        """`note` hears of long waits that the registry asks for."""
+        """`note` hears of long waits that the registry asks for; `quick`: no answer is better than a late
+        one."""
         self.host = host  # as people call it, for messages
         self.pause = pause  # seconds before the first retry
         self.plain = plain  # may be asked without TLS wherever it is
         self._env, self._note = env, note
         self._quiet_until = 0.0  # by the monotonic clock: the registry wants no requests before
-        self._timeout = (min(CONNECT_TIMEOUT, read_timeout), read_timeout)
+        self._quick = quick
+        connect, read = (QUICK_CONNECT, QUICK_READ) if quick else (CONNECT_TIMEOUT, read_timeout)
+        read = min(read, read_timeout)
+        self._timeout = (min(connect, read), read)
         self._session = requests.Session()
         self._session.trust_env = False  # else ~/.netrc would replace our Authorization
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -98,7 +104,8 @@ class Web:
             try:
                 return ask()
             except Transient as fault:
-                if attempt >= fault.retries or fault.wait > _MAX_WAIT:
+                retries = min(fault.retries, 1) if self._quick else fault.retries
+                if attempt >= retries or fault.wait > (QUICK_WAIT if self._quick else _MAX_WAIT):
                     raise fault.error from fault
                 again(fault.error.reason)
                 if fault.wait:
@@ -230,7 +237,7 @@ class Web:
             else f"{self.host}{at} can't be reached: {words}",
             "Check the network, the registry's name and the proxy settings.",
         )
-        return Transient(failure, retries=1 if early else RETRIES)
+        return Transient(failure, retries=int(not self._quick) if early else RETRIES)
 
 
 class _Trusting(HTTPAdapter):

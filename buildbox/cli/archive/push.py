@@ -11,7 +11,9 @@ from buildbox.errors import ImageError
 
 if TYPE_CHECKING:
     from buildbox.archive.deposit import Deposited
+    from buildbox.archive.layout import Archive
     from buildbox.reference import ImageRef
+    from buildbox.registry.client import Registry
 
 
 def push(
@@ -21,6 +23,9 @@ def push(
         str,
         typer.Option(metavar="REGISTRY/PATH", help="Where to, instead of `remote` in config.toml."),
     ] = "",
+    results: Annotated[
+        bool, typer.Option("--results", help="Push what tasks made, too: all results of the archive.")
+    ] = False,
 ) -> None:
     """Push the project's pinned images from the archive to a remote archive: any registry.
 
@@ -29,15 +34,23 @@ def push(
     (keep-sha256-...), so that the registry keeps it. What is there already isn't sent again, and layers that
     another repository of the registry has are mounted from it. Logins are those of `docker login`.
 
+    Results of tasks, of all projects, go to REGISTRY/PATH/results with --results, each under a tag of its
+    fingerprint (result-sha256-...); one that is there stays. Who may write there decides what all who read
+    there take for made: let CI push, and others pull (`results` in [archive] of config.toml). `buildbox run`
+    asks for results there by itself.
+
     Prints what the remote archive calls each image. With --json: {"remote", "images": [{"toolchains",
-    "image", "place", "platforms", "missing", "refused", "pushed", "mounted", "present"}]}, the last three in
-    bytes; "missing" are the platforms that the archive lacks.
+    "image", "place", "platforms", "missing", "refused", "pushed", "mounted", "present"}], "results":
+    {"pushed", "present", "bytes"}}, the last three of an image in bytes; "missing" are the platforms that the
+    archive lacks; of results how many were pushed and how many were there, null without --results.
 
     Examples:
 
       buildbox archive push --to registry.example.com/team/archive
 
       buildbox archive push python
+
+      buildbox archive push --results
     """
     from buildbox.archive.deposit import Neighbours, deposit
     from buildbox.archive.remote import held
@@ -67,16 +80,36 @@ def push(
             deposited = deposit(image, ref, registry, neighbours, call.console)
             done.append({"toolchains": users, "image": str(ref), **_values(deposited)})
             _tell(call, ref, deposited)
+        counted = _push_results(call, archive, registry, remote) if results else None
     finally:
         registry.close()
     if call.console.json:
-        call.console.document({"remote": remote, "images": done})
+        call.console.document({"remote": remote, "images": done, "results": counted})
     if lacking:
         raise ImageError(
             "the archive lacks an image" if len(lacking) == 1 else f"the archive lacks {len(lacking)} images",
             "\n".join([*lacking, "Nothing of these was pushed. Bring them into the archive first:"])
             + "\nbuildbox archive save",
         )
+
+
+def _push_results(call: Call, archive: Archive, registry: Registry, remote: str) -> dict[str, int]:
+    from buildbox.archive.sharing import push_results, results_place
+    from buildbox.progress import Silent
+    from buildbox.units import show_size
+
+    place = results_place(remote)
+    counted = {"pushed": 0, "present": 0, "bytes": 0}
+    for result, pushed in push_results(archive, registry, place, Silent()):
+        counted["pushed" if pushed else "present"] += 1
+        if pushed:
+            counted["bytes"] += pushed.sent
+            call.console.detail(f"{result.step}: {place}, {show_size(pushed.sent)}")
+    call.console.say(
+        f"results: {counted['pushed']} pushed to {place}, {show_size(counted['bytes'])}; "
+        f"{counted['present']} there already"
+    )
+    return counted
 
 
 def _tell(call: Call, ref: ImageRef, done: Deposited) -> None:
