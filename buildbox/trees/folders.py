@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -57,6 +58,8 @@ class Folders:
         self.close()
 
     def _open(self, name: str) -> int:
+        if name in ("", ".", ".."):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         if self._make is None:
             return os.open(name, OPEN, dir_fd=self._files[-1])
         try:

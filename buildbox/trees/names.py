@@ -39,3 +39,9 @@ def link_problem(path: str, target: str) -> str:
     if ".." in parts[up:]:
         return f"is a link that goes up again behind a name: {target}"
     return ""
+
+
+def parents(path: str) -> list[str]:
+    """The folders that lead to `path`, the outermost first."""
+    parts = path.split("/")
+    return ["/".join(parts[:count]) for count in range(1, len(parts))]

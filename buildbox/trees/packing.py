@@ -14,7 +14,7 @@ from buildbox.digest import CHUNK
 from buildbox.trees.entry import FILE, FOLDER, LINK, PROGRAM, Entry
 from buildbox.trees.faults import Changed, OutputRefused, TreeError, explained, shown, tree_error
 from buildbox.trees.folders import CREATE, READ, Folders
-from buildbox.trees.names import link_problem, name_problem
+from buildbox.trees.names import link_problem, name_problem, parents
 from buildbox.trees.tar import END, header, padding
 
 
@@ -32,7 +32,7 @@ def pack(
         made: set[str] = set()
         block = bytearray()
         for entry in found:
-            for parent in _parents(entry.path):
+            for parent in parents(entry.path):
                 if parent not in made:
                     made.add(parent)
                     block += header(f"{parent}/", tarfile.DIRTYPE, 0o755, 0, epoch, owner)
@@ -102,7 +102,7 @@ class _Unpacking:
         except _Refused as problem:
             self._problems.append(f"{shown(member.name)} {problem}")
         else:
-            for parent in _parents(path):
+            for parent in parents(path):
                 self._entries.setdefault(parent, Entry(parent, FOLDER, "", 0))
             self._entries[path] = entry
 
@@ -148,7 +148,7 @@ class _Unpacking:
         return _save(path, mode, content, tree.enter(folder), name)
 
     def _check_place(self, path: str, is_folder: bool) -> None:
-        for parent in _parents(path):
+        for parent in parents(path):
             before = self._entries.get(parent)
             if before and before.mode != FOLDER:
                 raise _Refused(f"lies below {shown(parent)}, which is {_KINDS[before.mode]}")
@@ -249,11 +249,6 @@ def _changed(entry: Entry) -> Changed:
     return Changed(
         f"{shown(entry.path)} changed while it was packed", "Run it again when nothing changes it."
     )
-
-
-def _parents(path: str) -> list[str]:
-    parts = path.split("/")
-    return ["/".join(parts[:n]) for n in range(1, len(parts))]
 
 
 def _all(tree: Folders) -> Iterator[Entry]:
