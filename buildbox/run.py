@@ -3,65 +3,62 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from buildbox import images
 from buildbox.archive.images import ArchivedImage
-from buildbox.container import RUN_LABEL, Facts, container_spec, docker_command
+from buildbox.config.model import SOURCE_DATE_EPOCH, Service
+from buildbox.container import RUN_LABEL, docker_command
 from buildbox.engine.protocol import Engine, ImageMissing
-from buildbox.execute import Outcome, Streams, execute
-from buildbox.host import Host
+from buildbox.execute import Outcome, Output, Streams, execute
 from buildbox.leases import sweep
-from buildbox.project import find_git
+from buildbox.masking import Masked
 from buildbox.session import Session
-from buildbox.sources import ca_bundle, git_binds, identity_binds, proxies, source_binds
+from buildbox.surroundings import Ears, Seats, mounted_view, secrets_of, surrounded
 from buildbox.tasks.plan import Step
 from buildbox.trust import Bounds, check_task
 
 
-def run_step(session: Session, step: Step, streams: Streams, *, say: Callable[[str], None]) -> Outcome:
-    """Runs one step to its end, in an image that is fetched and loaded first where it has to be.
+class Unheard:
+    """An Output that nobody is interested in."""
 
+    def write(self, stream: int, views: Sequence[memoryview]) -> None:
+        pass
+
+
+def run_step(
+    session: Session,
+    step: Step,
+    streams: Streams,
+    *,
+    say: Callable[[str], None],
+    epoch: int | None = None,
+    service_log: Callable[[Service], Output] = lambda service: Unheard(),
+) -> Outcome:
+    """Runs one mounted step to its end, in an image that is fetched and loaded first where it has to be.
+
+    In the main thread, whose signals go to it. `epoch`: its SOURCE_DATE_EPOCH, in seconds.
     Raises BuildboxError for everything but the task's own failure.
     """
-    bounds = session.bounds
-    mounts = check_task(step.task, bounds)  # again: links may have changed since, by a step before
-    git = git_binds(bounds.root, find_git(bounds.root), session.host.data, writable=bounds.allowance.git)
-    passed = {name: session.host.env[name] for name in step.task.pass_env if name in session.host.env}
-    user = (0, 0) if session.rootless else _user(step.task.user, session.host)
+    seats = Seats(streams.stdin is not None, streams.tty is not None, streams.window)
+    ears = Ears(say, service_log)
+    view = mounted_view(session, step)
+    masked = Masked(streams.output, secrets_of(session, [step])) if step.task.secrets else None
+    streams = replace(streams, output=masked) if masked else streams
 
     def attempt(image: ArchivedImage, image_id: str) -> Outcome:
-        facts = Facts(
-            image=image_id,
-            image_env=dict(pair.split("=", 1) for pair in image.document.env if "=" in pair),
-            run=session.run,
-            user=user,
-            binds=(
-                *source_binds(bounds.root, mounts),
-                *git,
-                *identity_binds(
-                    session.engine,
-                    image,
-                    image_id,
-                    session.host.data,
-                    session.run,
-                    user,
-                    step.toolchain.shell,
-                ),
-            ),
-            passed_env=passed,
-            proxies=proxies(session.host.env),
-            ca_bundle=ca_bundle(session.host.env),
-            tty=streams.tty is not None,
-            stdin=streams.stdin is not None,
-            window=streams.window,
-        )
-        spec = container_spec(step, facts)
-        session.progress.detail(f"like: {shlex.join(docker_command(spec))}")
-        return execute(session.engine, spec, streams, timeout=step.task.timeout, say=say)
+        time = SOURCE_DATE_EPOCH if epoch is None else epoch
+        with surrounded(session, step, view, image, image_id, time, seats, ears) as spec:
+            session.progress.detail(f"like: {shlex.join(docker_command(spec))}")
+            return execute(session.engine, spec, streams, timeout=step.task.timeout, say=say)
 
-    return _with_image(session, step, attempt)
+    try:
+        return _with_image(session, step, attempt)
+    finally:
+        if masked:
+            masked.flush()
 
 
 def vet(steps: Iterable[Step], bounds: Bounds) -> None:
@@ -100,13 +97,3 @@ def _with_image(session: Session, step: Step, attempt: Callable[[ArchivedImage, 
             except ImageMissing:
                 continue
     return attempt(*session.image(ref, step.toolchain.platform, anew=True))
-
-
-def _user(user: str, host: Host) -> tuple[int, int]:
-    """uid and gid that a task's `user` stands for."""
-    if user == "caller":
-        return host.uid, host.gid
-    if user == "root":
-        return 0, 0
-    uid, _, gid = user.partition(":")
-    return int(uid), int(gid)

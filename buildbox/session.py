@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from buildbox import images
 from buildbox.archive.images import ArchivedImage
@@ -18,7 +18,10 @@ from buildbox.reference import ImageRef
 from buildbox.trust import Bounds
 
 if TYPE_CHECKING:
+    from buildbox.container import Bind
     from buildbox.engine.protocol import Engine
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,11 @@ class Connection:
                 self._connected = self._stack.enter_context(self._opened())
             return self._connected
 
+    def enter(self, context: AbstractContextManager[T]) -> T:
+        """What `context` gives; it ends when the connection does."""
+        with self._lock:
+            return self._stack.enter_context(context)
+
     def __enter__(self) -> Connection:
         return self
 
@@ -71,6 +79,7 @@ class Session:
     progress: Progress
     places_for: images.PlacesFor = images.own_place
     secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # by name; for those that may run
+    _secret_binds: list[tuple[Bind, ...]] = field(default_factory=list, repr=False)
     _images: dict[tuple[ImageRef, Platform], tuple[ArchivedImage, str]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -109,6 +118,20 @@ class Session:
             if anew or key not in self._images:
                 self._images[key] = self._obtain(*key)
             return self._images[key]
+
+    def secret_binds(self, names: Collection[str]) -> tuple[Bind, ...]:
+        """The files with the values of the secrets `names`; there until the run ends. Raises UsageError."""
+        from buildbox.secrets import secret_files
+
+        if not names:
+            return ()
+        with self._lock:
+            if not self._secret_binds:
+                files = secret_files(
+                    self.secrets, self.run, self.host.uid, self.host.env.get("XDG_RUNTIME_DIR")
+                )
+                self._secret_binds.append(self.connection.enter(files))
+        return tuple(bind for bind in self._secret_binds[0] if bind.target.rpartition("/")[2] in names)
 
     def _obtain(self, ref: ImageRef, platform: Platform) -> tuple[ArchivedImage, str]:
         from buildbox.archive import savers

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from buildbox.trust import Bounds
 
 if TYPE_CHECKING:
     from buildbox.archive.places import Place
+    from buildbox.archive.sharing import RemoteResults
     from buildbox.engine.protocol import Engine
     from buildbox.registry.client import Registry
     from buildbox.session import Session
@@ -106,8 +107,11 @@ class Call:
         except EngineError as error:
             raise cannot_reach(self.host, address, error.reason) from None
 
-    def registry(self, host: str) -> Registry:
-        """The registry at `host`, with the caller's credentials for it. Raises ImageError when offline."""
+    def registry(self, host: str, *, quick: bool = False) -> Registry:
+        """The registry at `host`, with the caller's credentials for it; a `quick` one isn't waited for.
+
+        Raises ImageError when offline.
+        """
         if self.offline:
             raise ImageError(f"{host} is not asked (--offline)", "Leave --offline out to ask it.")
         from buildbox.registry.client import Registry
@@ -115,7 +119,27 @@ class Call:
 
         plain = host in self.user.archive.plain_http
         logins = DockerLogins(self.host.env)
-        return Registry(host, logins, self.host.env, plain=plain, note=self.console.say)
+        return Registry(host, logins, self.host.env, plain=plain, note=self.console.say, quick=quick)
+
+    @contextmanager
+    def shared_results(self, archive: Archive) -> Iterator[RemoteResults | None]:
+        """Results of others, as far as config.toml says that they are asked for. Raises ConfigError."""
+        settings = self.user.archive
+        if self.offline or not settings.remote or settings.results == "off":
+            yield None
+            return
+        from buildbox.archive.sharing import RemoteResults
+
+        results = RemoteResults(
+            archive,
+            settings.remote,
+            settings.results,
+            lambda host: self.registry(host, quick=True),
+            note=self.console.say,
+            detail=self.console.detail,
+        )
+        with closing(results):
+            yield results
 
     def places(self, ref: ImageRef) -> Sequence[Place]:
         """Where `ref` can be had beside the engine and the archive, best first. Raises ConfigError."""
@@ -140,8 +164,12 @@ class Call:
         )
 
     @contextmanager
-    def session(self, root: Path, steps: Sequence[Step], allowed: Sequence[str]) -> Iterator[Session]:
+    def session(
+        self, root: Path, steps: Sequence[Step], allowed: Sequence[str], *, start: bool = True
+    ) -> Iterator[Session]:
         """All that `steps` share when they run in the project in `root`, for steps that may run.
+
+        Their secrets are gathered first, unless they aren't to `start`.
 
         The engine is asked when a step needs it. Raises NotAllowed, ConfigError, ImageError, EngineError.
         """
@@ -155,6 +183,7 @@ class Call:
             raise
         bounds = self.bounds(root, allowed, address)
         vet(steps, bounds)
+        secrets = self._secrets(steps, bounds, address) if start else {}
 
         @contextmanager
         def connected() -> Iterator[Connected]:
@@ -173,7 +202,17 @@ class Call:
                 recipe_for=self.recipe_for,
                 progress=self.console,
                 places_for=self.places,
+                secrets=secrets,
             )
+
+    def _secrets(self, steps: Sequence[Step], bounds: Bounds, address: Address) -> Mapping[str, bytes]:
+        names = [name for step in steps for name in step.task.secrets]
+        if not names:
+            return {}
+        from buildbox.secrets import gather, require_local
+
+        require_local(address.is_local, names)
+        return gather(names, bounds.allowance.secrets, self.host.env)
 
     def note_use(self, project: Project | None, used: Iterable[ImageRef]) -> None:
         """Notes what the project pins and which images are used now, for `archive list` and `archive gc`.

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from buildbox.cli.call import Call
 from buildbox.cli.options import Allow
-from buildbox.cli.streams import task_streams
-from buildbox.errors import Exit
-from buildbox.execute import Outcome
-from buildbox.tasks.plan import Step, plan_tasks
-from buildbox.units import show_duration
+from buildbox.errors import UsageError
+from buildbox.tasks.plan import plan_tasks
 
-_MEANINGS = {  # what shells and the engine's init mean by them
-    126: ", a program that can't be executed",
-    127: ", a program that the toolchain doesn't have",
-}
+if TYPE_CHECKING:
+    pass
 
 
 def add_to(app: typer.Typer) -> None:
@@ -28,69 +24,85 @@ def add_to(app: typer.Typer) -> None:
 def run(
     ctx: typer.Context,
     tasks: Annotated[list[str] | None, typer.Argument(metavar="[TASK]... [-- ARG...]")] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", metavar="N", min=1, help="Run at most N tasks at once; default: CPUs."),
+    ] = None,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", "-k", help="After a failure, run what doesn't need what failed.")
+    ] = False,
+    no_deps: Annotated[
+        bool, typer.Option("--no-deps", help="Run the named tasks only, not what they need.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", "-f", help="Run all tasks, whatever has passed before.")
+    ] = False,
+    hermetic: Annotated[
+        bool, typer.Option("--hermetic", help="Run the named tasks as if they said hermetic = true.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Say what would run and why; start nothing.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Run again what a change affects, until Ctrl-C.")
+    ] = False,
     allow: Allow = None,
 ) -> int:
-    """Run tasks in their pinned toolchains; without names, the project's default ones.
+    """Run tasks in their pinned toolchains, after what they need; without names, the project's default ones.
+
+    Tasks that need nothing of each other run side by side. A hermetic task that has passed before, with the
+    same inputs, image and command, isn't run again: its outputs and its log come from the archive.
 
     Examples:
 
       buildbox run test
 
-      buildbox run lint types test   one after the other, until one fails
+      buildbox run lint types test     side by side, as many as there are CPUs
 
-      buildbox run test -- -k name   arguments for the task
+      buildbox run test -- -k name     arguments for the task
 
-      buildbox run gen > file        stdout is the task's alone
+      buildbox run 'test[DJANGO=5]'    the variants of a matrix that have this value
 
-      tar c . | buildbox run pack    and so is stdin
+      buildbox run gen > file          stdout is the task's alone
+
+      tar c . | buildbox run pack      and so is stdin
+
+      buildbox run --dry-run -v dist   what would run, and what has changed since it ran last
+
+      buildbox run --watch test        again after each change of its inputs
+
+    With --json, each line of stdout is one event; `event` says which:
+
+      plan     targets; steps: each with task, toolchain, image, needs, hermetic
+
+      start    task, image, attempt (from 1)
+
+      output   task, stream (stdout or stderr), and text, or base64 where it isn't UTF-8
+
+      retry    task, attempt (the one that failed), status, seconds until the next one
+
+      note     text, and task where it is about one
+
+      end      task, state (passed, cached, failed, stopped, not run), status, seconds, attempts, cached,
+               timed_out, out_of_memory, why (null where nothing is to be said), log (a path, or null)
+
+      summary  status, seconds, counts by state, failed and not_run (names), logs (a folder, or null)
     """
-    from buildbox.run import run_step
-
     call: Call = ctx.obj
     project = call.project()
-    steps = tuple(plan_tasks(project.config, tasks or (), call.args or ()).steps.values())
-    alone = len(steps) == 1
-    with call.session(project.root, steps, allow or ()) as session:
-        call.note_use(project, (step.toolchain.image for step in steps))
-        for step in steps:
-            _announce(call, step, alone)
-            streams = task_streams(call.host, call.console, step.name, alone=alone)
-            outcome = run_step(session, step, streams, say=call.console.say)
-            _report(call, step, outcome, alone)
-            if outcome.status:
-                return outcome.status
-    return 0
+    plan = plan_tasks(project.config, tasks or (), call.args or (), deps=not no_deps, hermetic=hermetic)
+    limit = jobs or len(os.sched_getaffinity(0))
+    if dry_run:
+        if watch:
+            raise UsageError("--dry-run and --watch: there is nothing to watch for", "Leave one of them out.")
+        from buildbox.cli.dry_run import show_forecast
 
+        return show_forecast(call, project, plan, allow or (), force=force)
+    from buildbox.cli.graph_run import Wishes, run_planned
 
-def _announce(call: Call, step: Step, alone: bool) -> None:
-    if call.console.json:
-        call.console.event({"event": "start", "task": step.name, "image": str(step.toolchain.image)})
-    elif not alone:
-        call.console.say(f"{step.name} …")
+    wishes = Wishes(limit, keep_going, force)
+    if watch:
+        from buildbox.cli.watch import keep_running
 
-
-def _report(call: Call, step: Step, outcome: Outcome, alone: bool) -> None:
-    if call.console.json:
-        call.console.event(
-            {
-                "event": "end",
-                "task": step.name,
-                "status": outcome.status,
-                "seconds": round(outcome.seconds, 3),
-                "timed_out": outcome.timed_out,
-                "out_of_memory": bool(outcome.ended and outcome.ended.out_of_memory),
-            }
-        )
-        return
-    took = show_duration(outcome.seconds)
-    if outcome.timed_out:
-        call.console.say(f"{step.name} was stopped at its timeout of {show_duration(step.task.timeout or 0)}")
-    elif outcome.ended and outcome.ended.out_of_memory:
-        call.console.say(f"{step.name} was killed: it needed more than its memory limit ({took})")
-    elif outcome.status == Exit.BROKEN_PIPE:
-        return  # whoever read the output had enough
-    elif outcome.status:
-        meaning = _MEANINGS.get(outcome.status, "")
-        call.console.say(f"{step.name} failed: exit status {outcome.status}{meaning} ({took})")
-    elif not alone:
-        call.console.say(f"{step.name} passed ({took})")
+        return keep_running(call, project, plan, allow or (), wishes)
+    return run_planned(call, project, plan, allow or (), wishes)

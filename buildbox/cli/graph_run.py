@@ -1,0 +1,75 @@
+"""A plan, run for a person: with a display, logs, and the caller's streams for a single target."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from buildbox.cli.call import Call, Project
+from buildbox.cli.streams import task_streams
+from buildbox.config.model import Config
+from buildbox.console.displays import shown
+from buildbox.console.target import Targeted
+from buildbox.ground import Ground
+from buildbox.logs import Logs
+from buildbox.running import Wishes, run_graph, run_to
+from buildbox.schedule.report import Display
+from buildbox.session import Session
+from buildbox.tasks.plan import Plan, plan_tasks
+from buildbox.workplace import Workplace
+from buildbox.workspace import own_folder
+
+__all__ = ["Wishes", "run_in", "run_planned", "session_for"]
+
+
+def run_planned(call: Call, project: Project, plan: Plan, allow: Sequence[str], wishes: Wishes) -> int:
+    """Runs the plan once; its exit status."""
+    with session_for(call, project, plan, allow) as session:
+        return run_in(call, project, session, plan, wishes)
+
+
+@contextmanager
+def session_for(call: Call, project: Project, plan: Plan, allow: Sequence[str]) -> Iterator[Session]:
+    """The session of a run, with the secrets of its steps. Raises what call.session raises."""
+    steps = tuple(plan.steps.values())
+    with call.session(project.root, steps, allow) as session:
+        call.note_use(project, (step.toolchain.image for step in steps))
+        yield session
+
+
+def run_in(call: Call, project: Project, session: Session, plan: Plan, wishes: Wishes) -> int:
+    """Runs the plan in a session; its exit status."""
+    host, console = call.host, call.console
+    if len(plan.steps) > 1:
+        own_folder(project.root)  # from now on no mounted task sees it
+    alone = len(plan.targets) == 1
+    target = plan.steps[plan.targets[0]]
+    temporary = Path(host.env.get("TMPDIR") or "/tmp")
+    with (
+        closing(Logs(project.root, os.urandom(3).hex(), host.now, temporary=temporary)) as logs,
+        shown(console, host, logs, alone=alone) as kept,
+    ):
+        interactive = alone and not target.task.hermetic
+        streams = task_streams(host, console, target.name, alone=interactive)
+        display: Display = kept
+        if alone and not console.json:
+            display = Targeted(kept, target.name, streams.output, logs)
+        ground = Ground(session, plan, made_here(project.config))
+        with (
+            call.shared_results(session.archive) as sharing,
+            Workplace(ground, display, logs, sharing) as place,
+        ):
+            if interactive:
+                return run_to(place, plan, wishes, display, streams, console.say, kept.close).status
+            return run_graph(place, plan, wishes, display).status
+
+
+def made_here(config: Config) -> tuple[str, ...]:
+    """The patterns of all that the tasks of a project make."""
+    makers = [name for name, task in config.tasks.items() if task.outputs]
+    if not makers:
+        return ()
+    steps = plan_tasks(config, makers, deps=False).steps.values()
+    return tuple(pattern for step in steps for pattern in step.task.outputs)

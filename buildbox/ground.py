@@ -1,0 +1,102 @@
+"""What the steps of one run stand on: the working tree as it is now, and what other steps made."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from buildbox.config.model import SOURCE_DATE_EPOCH
+from buildbox.digest import Digest
+from buildbox.errors import ConfigError
+from buildbox.session import Session
+from buildbox.tasks.plan import Plan, Step
+from buildbox.trees.entry import Entry, tree_digest
+
+if TYPE_CHECKING:
+    from buildbox.archive.results import Result
+    from buildbox.trees.selection import InputTree, WorkTree
+
+Selection = tuple["tuple[str, ...] | None", str]
+
+
+@dataclass(frozen=True)
+class Made:
+    """The outputs of a step that has passed."""
+
+    entries: Sequence[Entry]
+    tree: Digest  # of the entries
+    result: Result | None  # that holds them; None: they are where a mounted step made them
+
+
+class Ground:
+    """The working tree and the steps' outputs, for the steps of one run; any thread may ask.
+
+    `made_here` are the patterns of all that the project's tasks make: never inputs from the working tree.
+    """
+
+    def __init__(self, session: Session, plan: Plan, made_here: Sequence[str]) -> None:
+        self.session, self.plan = session, plan
+        self._made_here = tuple(dict.fromkeys(made_here))
+        self._made: dict[str, Made] = {}
+        self._tree: WorkTree | None = None
+        self._selected: dict[tuple[str, ...] | None, InputTree] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def root(self) -> Path:
+        """The project's folder."""
+        return self.session.bounds.root
+
+    def inputs(self, step: Step) -> InputTree:
+        """The step's inputs in the working tree. Raises BuildboxError."""
+        with self._lock:
+            wanted = step.task.inputs
+            if wanted not in self._selected:
+                self._selected[wanted] = self._look().select(wanted, self._made_here)
+            return self._selected[wanted]
+
+    def changed(self) -> None:
+        """The working tree may be another one now: a mounted step ran, or a file wasn't as it was seen."""
+        with self._lock:
+            self._tree = None
+            self._selected.clear()
+
+    def epoch(self, step: Step) -> int:
+        """What the step takes for the time of its sources, in seconds. Raises ConfigError, BuildboxError."""
+        given = step.task.source_date_epoch
+        if given is not None:
+            return given
+        with self._lock:
+            found = self._look().commit_time()
+        if found is None:
+            raise ConfigError(
+                f'task {step.name!r} has source-date-epoch = "commit", but there is no commit',
+                f"Commit something, or leave the key out: then it is {SOURCE_DATE_EPOCH} (1980-01-01).",
+            )
+        return found
+
+    def made(self, name: str, what: Made) -> None:
+        """Notes what the step `name` made."""
+        with self._lock:
+            self._made[name] = what
+
+    def needed(self, step: Step) -> Mapping[str, Made]:
+        """The outputs of all that the step needs, by step, in the plan's order."""
+        with self._lock:
+            return {name: self._made[name] for name in self.plan.closure(step.name) if name in self._made}
+
+    def _look(self) -> WorkTree:
+        from buildbox.trees.selection import WorkTree
+
+        if self._tree is None:
+            host = self.session.host
+            self._tree = WorkTree.look(self.root, host.data, host.env, host.now)
+        return self._tree
+
+
+def made_of(entries: Sequence[Entry], result: Result | None) -> Made:
+    """What a step made, as Made."""
+    return Made(entries, result.tree if result else tree_digest(entries), result)

@@ -1,0 +1,1 @@
+"""Hermetic steps: what their results depend on, the tree that they see, what they leave."""

@@ -1,0 +1,121 @@
+"""The tree of one attempt at a hermetic step: a folder of this machine, or a volume of the engine's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from buildbox.archive.layout import Archive
+from buildbox.archive.results import extract
+from buildbox.container import NAME_LABEL, RUN_LABEL, SOURCE, ContainerSpec, Volume
+from buildbox.hermetic.weighing import Weighed
+from buildbox.session import Session
+from buildbox.surroundings import View, staged_view, user_of
+from buildbox.tasks.plan import Step
+from buildbox.trees.packing import pack, unpack
+from buildbox.trees.patterns import compile_patterns
+from buildbox.trees.stage import settle, stage_files
+from buildbox.trees.taking import Taken, take
+
+
+class Stage(Protocol):
+    """A tree that is filled, seen by a container, and harvested."""
+
+    view: View
+
+    def fill(self, root: Path, weighed: Weighed) -> None:
+        """Exactly the inputs and the needed outputs. Raises Changed, TreeError, ArchiveError, EngineError."""
+
+    def take(self, outputs: Sequence[str], to: Path) -> Taken:
+        """The outputs, brought into the folder `to`. Raises OutputRefused, TreeError, EngineError."""
+
+    def drop(self) -> None:
+        """Removes it, but for the folder that it was given."""
+
+
+def stage_for(session: Session, step: Step, folder: Path) -> Stage:
+    """The stage of an attempt at `step`, in `folder`, which is empty."""
+    host, user = session.host, user_of(session, step)
+    is_mine = session.rootless or user == (host.uid, host.gid)
+    if session.engine.address.startswith("unix://") and (is_mine or host.uid == 0):
+        return LocalStage(session.archive, folder, None if is_mine else user)
+    return VolumeStage(session, step, folder, user)
+
+
+class LocalStage:
+    """A folder of this machine. `owner`: uid and gid that its files get; None: the caller's."""
+
+    def __init__(self, archive: Archive, folder: Path, owner: tuple[int, int] | None) -> None:
+        self._archive, self._folder, self._owner = archive, folder, owner
+        self.view = staged_view(folder)
+
+    def fill(self, root: Path, weighed: Weighed) -> None:
+        _fill(self._folder, root, weighed, self._archive, self._owner)
+
+    def take(self, outputs: Sequence[str], to: Path) -> Taken:
+        return take(self._folder, outputs, to)
+
+    def drop(self) -> None:
+        pass
+
+
+class VolumeStage:
+    """A volume of the engine's, for an engine elsewhere, or a user that files here can't be given to.
+
+    It is reached through a container that never starts: the engine copies into and out of it.
+    """
+
+    def __init__(self, session: Session, step: Step, folder: Path, user: tuple[int, int]) -> None:
+        self._session, self._step, self._folder, self._user = session, step, folder, user
+        self._name = f"buildbox-{session.run}-{folder.name}"
+        self._container: str | None = None
+        self.view = View(volumes=(Volume(self._name, SOURCE),))
+
+    def fill(self, root: Path, weighed: Weighed) -> None:
+        engine = self._session.engine
+        _fill(self._folder, root, weighed, self._session.archive, None)
+        labels = {RUN_LABEL: self._session.run}
+        engine.make_volume(self._name, labels)
+        image_id = self._session.image(self._step.toolchain.image, self._step.toolchain.platform)[1]
+        self._container = engine.create(
+            ContainerSpec(
+                image_id,
+                ("true",),
+                (),
+                "/",
+                "0:0",
+                volumes=self.view.volumes,
+                labels=((NAME_LABEL, f"{self._name}-copy"), (RUN_LABEL, self._session.run)),
+            )
+        )
+        engine.put_tree(
+            self._container, SOURCE, pack(self._folder, None, epoch=weighed.epoch, owner=self._user)
+        )
+
+    def take(self, outputs: Sequence[str], to: Path) -> Taken:
+        assert self._container
+        brought = to / "brought"
+        tar = self._session.engine.get_tree(self._container, SOURCE)
+        unpack(tar, brought, below=SOURCE.strip("/"), wanted=compile_patterns(outputs).matches)
+        return take(brought, outputs, to / "taken")
+
+    def drop(self) -> None:
+        engine = self._session.engine
+        if self._container:
+            engine.remove(self._container)
+            self._container = None
+        engine.remove_volume(self._name)
+
+
+def _fill(
+    folder: Path, root: Path, weighed: Weighed, archive: Archive, owner: tuple[int, int] | None
+) -> None:
+    """Copies into `folder` what `weighed` says, and settles modes, times and owner."""
+    for made in weighed.needed.values():
+        if made.result:
+            extract(archive, made.result, folder)
+        else:
+            stage_files(root, made.entries, folder, since=0.0)
+    stage_files(root, weighed.inputs, folder, since=weighed.inputs.since, epoch=weighed.epoch, owner=owner)
+    settle(folder, weighed.epoch, owner)

@@ -1,0 +1,128 @@
+"""Runs a plan: steps side by side, and a single mounted target last, with the caller's own streams."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import TYPE_CHECKING
+
+from buildbox.execute import Streams
+from buildbox.jobs import ContainerJob, Mounted, take_in_place
+from buildbox.run import run_step
+from buildbox.schedule.graph import run_plan
+from buildbox.schedule.pauses import pause_after
+from buildbox.schedule.report import Display, Report, State, Summary
+from buildbox.tasks.plan import Plan, Step
+from buildbox.workplace import Workplace
+
+if TYPE_CHECKING:
+    from buildbox.schedule.job import Job
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How a plan is to run."""
+
+    limit: int  # commands at once
+    keep_going: bool = False
+    force: bool = False  # nothing comes from results
+
+
+def run_graph(place: Workplace, plan: Plan, wishes: Wishes, display: Display) -> Summary:
+    """Runs the steps of `plan` side by side, as far as they need nothing of each other.
+
+    In the main thread. Raises what run_plan raises.
+    """
+
+    def job(step: Step) -> Job:
+        if step.task.hermetic:
+            from buildbox.hermetic.way import Hermetic
+
+            return ContainerJob(place, step, Hermetic(place, step, force=wishes.force))
+        return ContainerJob(place, step, Mounted(place, step))
+
+    return run_plan(plan, job, limit=wishes.limit, keep_going=wishes.keep_going, display=display)
+
+
+def run_to(
+    place: Workplace,
+    plan: Plan,
+    wishes: Wishes,
+    display: Display,
+    streams: Streams,
+    say: Callable[[str], None],
+    release: Callable[[], None],
+) -> Summary:
+    """Runs the single, mounted target of `plan` after all that it needs, with the caller's `streams`.
+
+    `release` has the display let go of the terminal. In the main thread.
+    Raises BuildboxError where the target can't be run.
+    """
+    begun = time.monotonic()
+    target = plan.steps[plan.targets[0]]
+    display.plan(plan)
+    others = Plan({name: step for name, step in plan.steps.items() if step is not target}, ())
+    reports: list[Report] = []
+    if others.steps:
+        summary = run_graph(place, others, wishes, _Within(display))
+        reports = list(summary.reports)
+        if summary.status:
+            reports.append(Report(target.name, State.NOT_RUN, why=_why(target, reports)))
+            display.ended(target, reports[-1])
+            summary = replace(summary, reports=tuple(reports))
+            display.finished(summary)
+            return summary
+    release()
+    report = _run_target(place, target, streams, display, say)
+    display.ended(target, report)
+    summary = Summary((*reports, report), time.monotonic() - begun, report.status)
+    display.finished(summary)
+    return summary
+
+
+def _run_target(
+    place: Workplace, step: Step, streams: Streams, display: Display, say: Callable[[str], None]
+) -> Report:
+    ground = place.ground
+    epoch = ground.epoch(step)
+    for attempt in count(1):
+        display.started(step, attempt)
+        outcome = run_step(
+            ground.session,
+            step,
+            replace(streams, output=display.output(step)),
+            say=say,
+            epoch=epoch,
+            service_log=lambda service: place.service_log(step, service),
+        )
+        if outcome.status == 0 or outcome.signal or attempt > step.task.retries:
+            break
+        pause = pause_after(attempt)
+        display.retrying(step, outcome, pause)
+        time.sleep(pause)
+    if outcome.status == 0:
+        take_in_place(ground, step)
+    state = State.STOPPED if outcome.signal else State.FAILED if outcome.status else State.PASSED
+    return Report(step.name, state, outcome.seconds, attempt, outcome)
+
+
+def _why(target: Step, reports: list[Report]) -> str:
+    bad = {report.step for report in reports if report.state is not State.PASSED}
+    return f"needs {', '.join(name for name in target.needs if name in bad)}"
+
+
+class _Within:
+    """A Display for a part of a run: the whole is told by who knows it."""
+
+    def __init__(self, display: Display) -> None:
+        self._display = display
+        self.started, self.output, self.note = display.started, display.output, display.note
+        self.retrying, self.ended = display.retrying, display.ended
+
+    def plan(self, plan: Plan) -> None:
+        pass
+
+    def finished(self, summary: Summary) -> None:
+        pass

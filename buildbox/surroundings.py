@@ -1,0 +1,156 @@
+"""The container of one attempt at a step, with what is around it: who it is, services, secrets, caches."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildbox.archive.images import ArchivedImage
+from buildbox.config.model import Service
+from buildbox.container import SOURCE, Bind, ContainerSpec, Facts, Tmpfs, Volume, container_spec
+from buildbox.execute import Output
+from buildbox.host import Host
+from buildbox.project import find_git
+from buildbox.session import Session
+from buildbox.sources import (
+    ca_bundle,
+    git_binds,
+    identity_binds,
+    image_environment,
+    proxies,
+    source_binds,
+)
+from buildbox.tasks.plan import Step
+from buildbox.trust import check_task
+from buildbox.workspace import FOLDER
+
+_HIDDEN = Tmpfs(f"{SOURCE}/{FOLDER}", "ro,mode=0555,size=4096")
+
+
+@dataclass(frozen=True)
+class View:
+    """What a step sees of the project."""
+
+    binds: tuple[Bind, ...] = ()
+    tmpfs: tuple[Tmpfs, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+
+
+@dataclass(frozen=True)
+class Seats:
+    """How the caller's streams are tied to a step."""
+
+    stdin: bool = False
+    tty: bool = False
+    window: tuple[int, int] | None = None  # rows, columns
+
+
+@dataclass(frozen=True)
+class Ears:
+    """Who is told of what happens around a step."""
+
+    say: Callable[[str], None]
+    log: Callable[[Service], Output]  # what a service prints
+    stopped: Callable[[], bool] = lambda: False  # nobody waits for the step any more
+
+
+@contextmanager
+def surrounded(
+    session: Session,
+    step: Step,
+    view: View,
+    image: ArchivedImage,
+    image_id: str,
+    epoch: int,
+    seats: Seats,
+    ears: Ears,
+) -> Iterator[ContainerSpec]:
+    """The container of `step`, whose services are ready; what was started for it is gone afterwards.
+
+    Raises ImageMissing where the engine lacks the image, EngineError, ImageError, ArchiveError, UsageError.
+    """
+    host, run, root = session.host, session.run, session.bounds.root
+    user = user_of(session, step)
+    identity = identity_binds(session.engine, image, image_id, host.data, run, user, step.toolchain.shell)
+    with ExitStack() as stack:
+        volumes: tuple[Volume, ...] = ()
+        tmpfs: tuple[Tmpfs, ...] = ()
+        network = None
+        if step.task.caches:
+            from buildbox.caches import cache_volumes
+
+            volumes, tmpfs = cache_volumes(session.engine, root, step.task.caches, user, run)
+        secrets = session.secret_binds(step.task.secrets)
+        if step.services:
+            from buildbox.services import serve
+
+            network = stack.enter_context(
+                serve(
+                    session.engine,
+                    step.services,
+                    run=run,
+                    step=step.name,
+                    internal=step.task.network != "bridge",
+                    image_for=lambda service: session.image(service.image, service.platform),
+                    say=ears.say,
+                    stopped=ears.stopped,
+                    log=ears.log,
+                )
+            )
+        yield container_spec(
+            step,
+            Facts(
+                image=image_id,
+                image_env=image_environment(image),
+                run=run,
+                user=user,
+                binds=(*view.binds, *identity, *secrets),
+                passed_env={name: host.env[name] for name in step.task.pass_env if name in host.env},
+                proxies=proxies(host.env),
+                ca_bundle=ca_bundle(host.env),
+                tty=seats.tty,
+                stdin=seats.stdin,
+                window=seats.window,
+                epoch=epoch,
+                volumes=(*view.volumes, *volumes),
+                tmpfs=(*view.tmpfs, *tmpfs),
+                service_network=network,
+            ),
+        )
+
+
+def mounted_view(session: Session, step: Step) -> View:
+    """The working tree itself, without buildbox's own folder in it. Raises NotAllowed, ConfigError."""
+    bounds = session.bounds
+    mounts = check_task(step.task, bounds)  # again: links may have changed since, by a step before
+    git = git_binds(bounds.root, find_git(bounds.root), session.host.data, writable=bounds.allowance.git)
+    own = bounds.root / FOLDER
+    hidden = (_HIDDEN,) if own.is_dir() and not own.is_symlink() else ()
+    return View((*source_binds(bounds.root, mounts), *git), hidden)
+
+
+def staged_view(stage: Path) -> View:
+    """A tree that was made for the step."""
+    return View((Bind(os.fspath(stage), SOURCE),))
+
+
+def user_of(session: Session, step: Step) -> tuple[int, int]:
+    """uid and gid, in the container, that the step runs as."""
+    return (0, 0) if session.rootless else _user(step.task.user, session.host)
+
+
+def secrets_of(session: Session, steps: Sequence[Step]) -> tuple[bytes, ...]:
+    """The values of all secrets that `steps` get."""
+    return tuple(session.secrets[name] for step in steps for name in step.task.secrets)
+
+
+def _user(user: str, host: Host) -> tuple[int, int]:
+    if user == "caller":
+        return host.uid, host.gid
+    if user == "root":
+        return 0, 0
+    uid, _, gid = user.partition(":")
+    return int(uid), int(gid)
