@@ -50,10 +50,20 @@ class Unfit(ImageError):
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """What counts of an image's own words (config.md, section "Properties"): the rest, tasks replace."""
+    """What counts of an image's own words (config.md, section "Properties"): the rest, tasks replace.
+
+    Tasks take platform and env alone, services all of it. `shell` and `healthcheck` are Docker's additions.
+    """
 
     platform: Platform
     env: tuple[str, ...]  # NAME=value
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
+    user: str = ""  # "" is root
+    workdir: str = ""
+    volumes: tuple[str, ...] = ()  # absolute paths
+    shell: tuple[str, ...] = ()
+    healthcheck: tuple[str, ...] = ()  # "CMD" and a command, "CMD-SHELL" and a script, or "NONE"
 
 
 @dataclass(frozen=True)
@@ -175,9 +185,29 @@ def read_config(data: bytes, digest: Digest) -> ImageConfig:
         return ImageConfig(
             Platform(value.get("os") or "linux", value["architecture"], value.get("variant") or ""),
             tuple(str(item) for item in settings.get("Env") or ()),
+            _words(settings.get("Entrypoint")),
+            _words(settings.get("Cmd")),
+            _text(settings.get("User")),
+            _text(settings.get("WorkingDir")),
+            tuple(sorted(path for path in _keys(settings.get("Volumes")) if path.startswith("/"))),
+            _words(settings.get("Shell")),
+            _words(_keys(settings.get("Healthcheck")).get("Test")),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Unfit(f"{digest} is not an image's configuration: {error!r}") from None
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    """A list of strings; of anything else, which runs in a task nevertheless, nothing."""
+    return tuple(value) if isinstance(value, list) and all(isinstance(item, str) for item in value) else ()
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _keys(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def check_platform(found: Platform, wanted: Platform, digest: Digest) -> None:

@@ -24,7 +24,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "tasks",
         "container registry",
         "engine",
-        "archive",
+        "archive volumes",
         "execute images recipes sources",
         "session",
         "caches schedule secrets services",
