@@ -78,6 +78,10 @@ class Kept:
 def _choose(console: Console, host: Host, logs: Logs, out: int) -> Closing:
     if console.json:
         return JsonDisplay(console, logs)
+    if console.live and not console.quiet and (out == 2 or host.stdout_tty):
+        from buildbox.console.live import LiveDisplay
+
+        return LiveDisplay(console, logs)
     marks = ci_marks(host.env)
     if marks and not console.live:
         return GroupedDisplay(console, logs, marks, out=out)

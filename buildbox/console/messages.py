@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from buildbox.console.bars import Bars
+from buildbox.console.screen import Screen
 from buildbox.console.writing import to_stderr, write_all
 from buildbox.errors import BuildboxError, ConfigError
 from buildbox.units import show_size
@@ -32,6 +33,7 @@ class Console:
     color: bool  # on stderr
     live: bool  # stderr is a terminal that may be drawn on
     color_out: bool = False  # on stdout
+    screen: Screen = field(default_factory=Screen, repr=False)  # what a run draws
     _bars: Bars = field(default_factory=Bars, repr=False)
 
     def say(self, text: str) -> None:
@@ -48,15 +50,20 @@ class Console:
         """What went wrong, for the quiet too, and lines of what to do."""
         self._message(text, _RED)
         for line in advice:
-            to_stderr(f"  {line}".rstrip() + "\n")
+            self.raw(f"  {line}".rstrip() + "\n")
 
     def error(self, error: BuildboxError) -> None:
         """What is wrong, where, and what to do."""
         self._message(error.reason, _RED)
         for problem in error.problems if isinstance(error, ConfigError) else ():
-            to_stderr(f"  {problem}\n")
+            self.raw(f"  {problem}\n")
         for line in error.hint.splitlines():
-            to_stderr(f"  {line}".rstrip() + "\n")
+            self.raw(f"  {line}".rstrip() + "\n")
+
+    def raw(self, text: str) -> None:
+        """A text for stderr, as it is; above what is drawn there."""
+        if not self.screen.write(text.encode(errors="backslashreplace")):
+            to_stderr(text)
 
     def document(self, value: Any) -> None:
         """The one JSON document of a command with --json, on stdout."""
@@ -96,6 +103,10 @@ class Console:
     def meter(self, label: str, total: int | None) -> Iterator[Meter]:
         """A bar with bytes and speed on a terminal; elsewhere one line at the end, with the speed if it
         took a second."""
+        if self.screen.is_open:
+            with self.screen.meter(label, total) as meter:
+                yield meter
+            return
         if self.quiet or not self.live:
             counter, begun = _Counter(), time.monotonic()
             yield counter
@@ -109,7 +120,7 @@ class Console:
 
     def _message(self, text: str, style: str = "") -> None:
         mark = f"{_BOLD}{style}buildbox:{_PLAIN}" if self.color else "buildbox:"
-        to_stderr(f"{mark} {text}\n")
+        self.raw(f"{mark} {text}\n")
 
 
 class _Counter:
