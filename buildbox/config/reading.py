@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from buildbox.config.kinds import Flag, Kind, ListOf, MapOf, Number, OneOf, Table, Text
@@ -11,7 +11,8 @@ from buildbox.config.near import did_you_mean
 KeyPath = tuple[str | int, ...]  # names of tables and keys, indices of arrays
 
 _LONGEST_SHOWN = 80  # characters of a value in a message
-_MANY = 200  # problems; what was meant isn't looked for in a file that is nothing but errors
+_MANY = 500  # problems
+_MOST_COMPARED = 25_000  # names: what was meant isn't looked for in a file that is nothing but errors
 _BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 
 
@@ -28,14 +29,16 @@ class Reading:
     def __init__(self, root: Table) -> None:
         self.root = root
         self.problems: list[Problem] = []
+        self.compared = 0  # names that a wrong one was held against
 
     def refuse(self, path: KeyPath, text: str) -> None:
         """Notes a problem at `path`."""
         self.problems.append(Problem(path, text))
 
-    def unknown(self, name: str, known: Iterable[str], kind: str) -> str:
+    def unknown(self, name: str, known: Collection[str], kind: str) -> str:
         """`there is no KIND 'NAME'`, and which of `known` was probably meant."""
-        meant = did_you_mean(name, known) if len(self.problems) < _MANY else ""
+        self.compared += len(known)
+        meant = did_you_mean(name, known) if self.compared < _MOST_COMPARED else ""
         return f"there is no {kind} {show(name)}{meant}"
 
     def table(self, kind: Table, value: Any, path: KeyPath) -> dict[str, Any]:

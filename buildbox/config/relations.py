@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -16,11 +17,14 @@ from buildbox.config.variants import (
     expand,
     fill,
     placeholders,
-    select,
+    settings,
     split,
 )
 
 MOST_STEPS = 20_000  # of a project
+_WILD = re.compile(r"[*?[\\]")
+_MOST_EFFORT = 5_000_000  # pairs of characters of outputs that are held against each other; some seconds
+_MOST_TOLD = 50  # pairs of tasks
 _MOST_CYCLES = 20  # shown
 _LONGEST_CYCLE = 12  # names shown
 
@@ -76,6 +80,9 @@ def _check_matrix(
     matrix: Matrix, task: Mapping[str, Any], path: KeyPath, document: Mapping[str, Any], reading: Reading
 ) -> None:
     toolchains = document.get("toolchains") or {}
+    if count(matrix) > MOST_VARIANTS:
+        reading.refuse(path, f"makes more than {MOST_VARIANTS} variants, which is all that a task can have")
+        return
     for index, name in enumerate(matrix.toolchain):
         if name not in toolchains and toolchains:
             text = reading.unknown(name, toolchains, "toolchain")
@@ -89,8 +96,6 @@ def _check_matrix(
         reading.refuse((*path, "env", TOOLCHAIN), "{toolchain} names the toolchain; call it otherwise")
     for name in matrix.env.keys() & set(task.get("pass-env", ())):
         reading.refuse((*path, "env", name), "is in pass-env, too: the caller's value would replace it")
-    if count(matrix) > MOST_VARIANTS:
-        reading.refuse(path, f"makes {count(matrix)} variants; a task can have {MOST_VARIANTS}")
 
 
 def _check_address(
@@ -104,7 +109,7 @@ def _check_address(
         return None
     if family.sound:
         try:
-            select(task, family.matrix, wanted)
+            settings(task, family.matrix, wanted)
         except ValueError as error:
             reading.refuse(path, str(error))
             return None
@@ -159,8 +164,16 @@ class _Maker(NamedTuple):
 def _check_outputs(families: Sequence[_Family], reading: Reading) -> None:
     makers = [maker for family in families for maker in _makers(family, reading)]
     told: set[tuple[str, str]] = set()
+    effort = 0
     for first, second in _neighbours(makers):
         pair = (first.task, second.task)
+        if len(told) >= _MOST_TOLD:
+            return
+        effort += 20 + sum(map(len, first.outputs)) * sum(map(len, second.outputs))
+        if effort > _MOST_EFFORT:
+            text = "too many outputs begin alike to be held against each other; give each task a folder"
+            reading.refuse(("tasks",), text)
+            return
         if pair in told:
             continue
         from buildbox.trees.patterns import may_overlap  # seldom needed, and every run loads this
@@ -216,21 +229,20 @@ def _refuse_placeholder(name: str, index: int, family: _Family, reading: Reading
 
 
 def _neighbours(makers: Sequence[_Maker]) -> Iterator[tuple[_Maker, _Maker]]:
-    """The pairs whose outputs may be the same by what stands before their first wildcard.
+    """The pairs whose outputs may be the same by what stands before their first wildcards.
 
-    Sorted by that, whatever may lie around a pattern stands before it with a beginning of its own.
+    What both choose begins with both, so one of them begins with the other: sorted, it stands before it.
     """
-    order = {maker.name: index for index, maker in enumerate(makers)}
     heads = sorted(
-        (_head(pattern), order[maker.name])
-        for maker in makers
+        (_head(pattern), index)
+        for index, maker in enumerate(makers)
         for pattern in maker.outputs
         if not pattern.startswith("!")
     )
-    around: list[tuple[tuple[str, ...], int]] = []
+    around: list[tuple[str, int]] = []  # what the next one may begin with
     seen: set[tuple[int, int]] = set()
     for head, index in heads:
-        while around and head[: len(around[-1][0])] != around[-1][0]:
+        while around and not head.startswith(around[-1][0]):
             around.pop()
         for _, other in around:
             pair = (min(index, other), max(index, other))
@@ -240,7 +252,7 @@ def _neighbours(makers: Sequence[_Maker]) -> Iterator[tuple[_Maker, _Maker]]:
         around.append((head, index))
 
 
-def _head(pattern: str) -> tuple[str, ...]:
-    parts = [part for part in pattern.split("/") if part not in ("", ".")]
-    at = next((at for at, part in enumerate(parts) if any(sign in part for sign in "*?[\\")), len(parts))
-    return tuple(parts[:at])
+def _head(pattern: str) -> str:
+    """What stands before the first wildcard."""
+    path = "/".join(part for part in pattern.split("/") if part not in ("", "."))
+    return _WILD.split(path, maxsplit=1)[0]

@@ -61,16 +61,39 @@ def select(task: str, matrix: Matrix | None, wanted: str | None) -> tuple[Varian
 
     Raises ValueError with what is wrong with `wanted`.
     """
-    if wanted is None:
-        return expand(task, matrix)
-    if not matrix:
-        raise ValueError(f"task {task!r} has no variants: it has no matrix")
-    chosen = _settings(task, matrix, wanted)
+    chosen = settings(task, matrix, wanted)
     return tuple(
         variant
-        for variant in _expand(task, matrix)
+        for variant in expand(task, matrix)
         if all(_of(variant, axis) == value for axis, value in chosen.items())
     )
+
+
+def settings(task: str, matrix: Matrix | None, wanted: str | None) -> Mapping[str, str]:
+    """What `wanted` fixes of what varies. There is a variant for each such choice. Raises as `select`.
+
+    A value may have a comma in it.
+    """
+    if wanted is None:
+        return {}
+    if not matrix:
+        raise ValueError(f"task {task!r} has no variants: it has no matrix")
+    known = {
+        value if axis == TOOLCHAIN else f"{axis}={value}": (axis, value)
+        for axis, values in _axes(matrix).items()
+        for value in values
+    }
+    chosen: dict[str, str] = {}
+    parts = wanted.split(",")
+    while parts:
+        end = next((end for end in range(len(parts), 0, -1) if ",".join(parts[:end]) in known), None)
+        if end is None:
+            raise ValueError(f"task {task!r} has no variant {_unknown(parts[0], matrix, list(known))}")
+        axis, value = known[",".join(parts[:end])]
+        if chosen.setdefault(axis, value) != value:
+            raise ValueError(f"no variant of {task!r} has {axis} as {chosen[axis]!r} and {value!r}")
+        parts = parts[end:]
+    return chosen
 
 
 def placeholders(pattern: str) -> tuple[str, ...]:
@@ -117,28 +140,10 @@ def _of(variant: Variant, axis: str) -> str | None:
     return variant.toolchain if axis == TOOLCHAIN else variant.env.get(axis)
 
 
-def _settings(task: str, matrix: Matrix, wanted: str) -> dict[str, str]:
-    """The axes that `wanted` fixes, and at what. A value may have a comma in it."""
-    known = {
-        value if axis == TOOLCHAIN else f"{axis}={value}": (axis, value)
-        for axis, values in _axes(matrix).items()
-        for value in values
-    }
-    chosen: dict[str, str] = {}
-    parts = wanted.split(",")
-    while parts:
-        end = next((end for end in range(len(parts), 0, -1) if ",".join(parts[:end]) in known), None)
-        if end is None:
-            raise ValueError(f"task {task!r} has no variant {_unknown(parts[0], matrix, list(known))}")
-        axis, value = known[",".join(parts[:end])]
-        if chosen.setdefault(axis, value) != value:
-            raise ValueError(f"no variant of {task!r} has {axis} as {chosen[axis]!r} and {value!r}")
-        parts = parts[end:]
-    return chosen
-
-
 def _unknown(part: str, matrix: Matrix, known: list[str]) -> str:
     name, equals, _ = part.partition("=")
     if equals and name in matrix.env:
-        return f"with {part}; {name} is {', '.join(matrix.env[name])}"
-    return f"{part!r}{did_you_mean(part, known) or '; it varies in ' + ', '.join(known[:10])}"
+        some = ", ".join(matrix.env[name][:10]) + ", …" * (len(matrix.env[name]) > 10)
+        return f"with {part}; {name} is {some}"
+    some = ", ".join(known[:10]) + ", …" * (len(known) > 10)
+    return f"{part!r}{did_you_mean(part, known[:1000]) or '; it varies in ' + some}"
