@@ -1,4 +1,4 @@
-"""The folders that hermetic steps see as their project: `.buildbox/stage/HEX/N`.
+"""The folders that hermetic steps see as their project: `.buildbox/state/stage/HEX/N`.
 
 Each run holds an flock on its folder's file `lock`, which the kernel lets go of when it dies: whoever finds
 it free may remove the folder. They lie in the project so that outputs come back by a rename.

@@ -25,9 +25,9 @@ from buildbox.sources import (
 )
 from buildbox.tasks.plan import Step
 from buildbox.trust import check_task
-from buildbox.workspace import FOLDER
+from buildbox.workspace import FOLDER, STATE
 
-_HIDDEN = Tmpfs(f"{SOURCE}/{FOLDER}", "ro,mode=0555,size=4096")
+_HIDDEN = Tmpfs(f"{SOURCE}/{FOLDER}/{STATE}", "ro,mode=0555,size=4096")
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,10 @@ def surrounded(
         tmpfs: tuple[Tmpfs, ...] = ()
         network = None
         if step.task.caches:
-            from buildbox.caches import cache_volumes
+            from buildbox.caches import Owner, cache_volumes
 
-            volumes, tmpfs = cache_volumes(session.engine, root, step.task.caches, user, run)
+            owner = Owner(host.uid, root, host.data)
+            volumes, tmpfs = cache_volumes(session.engine, image_id, step.task.caches, user, owner, run)
         secrets = session.secret_binds(step.task.secrets)
         if step.services:
             from buildbox.services import serve
@@ -123,13 +124,18 @@ def surrounded(
 
 
 def mounted_view(session: Session, step: Step) -> View:
-    """The working tree itself, without buildbox's own folder in it. Raises NotAllowed, ConfigError."""
+    """The working tree itself, without what in it is buildbox's alone. Raises NotAllowed, ConfigError."""
     bounds = session.bounds
     mounts = check_task(step.task, bounds)  # again: links may have changed since, by a step before
     git = git_binds(bounds.root, find_git(bounds.root), session.host.data, writable=bounds.allowance.git)
-    own = bounds.root / FOLDER
-    hidden = (_HIDDEN,) if own.is_dir() and not own.is_symlink() else ()
+    hidden = (
+        (_HIDDEN,) if _is_folder(bounds.root / FOLDER) and _is_folder(bounds.root / FOLDER / STATE) else ()
+    )
     return View((*source_binds(bounds.root, mounts), *git), hidden)
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def staged_view(stage: Path) -> View:

@@ -15,7 +15,7 @@ from buildbox.ground import Ground
 from buildbox.logs import Logs
 from buildbox.schedule.report import Display
 from buildbox.tasks.plan import Step
-from buildbox.workspace import FOLDER, own_folder
+from buildbox.workspace import FOLDER, STATE, own_folder
 
 if TYPE_CHECKING:
     from buildbox.archive.results import Result
@@ -59,7 +59,7 @@ class Workplace:
 
         with self._lock:
             if self._stages is None:
-                own = own_folder(self.root)
+                own = own_folder(self.root, STATE)
                 if own is None:
                     raise UsageError(
                         f"{self.root / FOLDER} can't be written",

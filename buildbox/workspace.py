@@ -10,6 +10,7 @@ import stat
 from pathlib import Path
 
 FOLDER = ".buildbox"
+STATE = "state"  # what in it is buildbox's alone, and no task sees: stages, notes on results and outputs
 _IGNORE = "*\n"
 
 

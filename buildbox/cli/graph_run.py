@@ -19,7 +19,7 @@ from buildbox.schedule.report import Display
 from buildbox.session import Session
 from buildbox.tasks.plan import Plan, plan_tasks
 from buildbox.workplace import Workplace
-from buildbox.workspace import own_folder
+from buildbox.workspace import STATE, own_folder
 
 __all__ = ["Wishes", "run_in", "run_planned", "session_for"]
 
@@ -43,7 +43,7 @@ def run_in(call: Call, project: Project, session: Session, plan: Plan, wishes: W
     """Runs the plan in a session; its exit status."""
     host, console = call.host, call.console
     if len(plan.steps) > 1:
-        own_folder(project.root)  # from now on no mounted task sees it
+        own_folder(project.root, STATE)  # from now on no mounted task sees it
     alone = len(plan.targets) == 1
     target = plan.steps[plan.targets[0]]
     temporary = Path(host.env.get("TMPDIR") or "/tmp")

@@ -1,4 +1,4 @@
-"""What each step's last result depended on, kept in the project: `.buildbox/last/<step>.json`.
+"""What each step's last result depended on, kept in the project: `.buildbox/state/last/<step>.json`.
 
 For people only: `run --dry-run -v` tells with it what has changed since.
 """
@@ -17,7 +17,7 @@ from buildbox.hermetic.weighing import Weighed
 from buildbox.logs import file_name
 from buildbox.oci import canonical
 from buildbox.trees.entry import Entry
-from buildbox.workspace import own_folder
+from buildbox.workspace import STATE, own_folder
 
 _MOST = 20_000  # inputs that are noted by name
 
@@ -76,5 +76,5 @@ def _inputs(entries: Sequence[Entry]) -> dict[str, str]:
 
 
 def _path(root: Path, step: str) -> Path | None:
-    folder = own_folder(root, "last")
+    folder = own_folder(root, STATE, "last")
     return folder / f"{file_name(step).removesuffix('.log')}.json" if folder else None

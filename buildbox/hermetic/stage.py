@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
 from buildbox.archive.layout import Archive
 from buildbox.archive.results import extract
-from buildbox.container import NAME_LABEL, RUN_LABEL, SOURCE, ContainerSpec, Volume
+from buildbox.container import RUN_LABEL, SOURCE, Volume
 from buildbox.hermetic.weighing import Weighed
 from buildbox.session import Session
 from buildbox.surroundings import View, staged_view, user_of
@@ -17,6 +18,7 @@ from buildbox.trees.packing import pack, unpack
 from buildbox.trees.patterns import compile_patterns
 from buildbox.trees.stage import settle, stage_files
 from buildbox.trees.taking import Taken, take
+from buildbox.volumes import own, reached
 
 
 class Stage(Protocol):
@@ -69,43 +71,29 @@ class VolumeStage:
     def __init__(self, session: Session, step: Step, folder: Path, user: tuple[int, int]) -> None:
         self._session, self._step, self._folder, self._user = session, step, folder, user
         self._name = f"buildbox-{session.run}-{folder.name}"
-        self._container: str | None = None
+        self._stack = ExitStack()
+        self._container = ""  # that reaches the volume
         self.view = View(volumes=(Volume(self._name, SOURCE),))
 
     def fill(self, root: Path, weighed: Weighed) -> None:
-        engine = self._session.engine
+        engine, run = self._session.engine, self._session.run
         _fill(self._folder, root, weighed, self._session.archive, None)
-        labels = {RUN_LABEL: self._session.run}
-        engine.make_volume(self._name, labels)
+        engine.make_volume(self._name, {RUN_LABEL: run})
+        self._stack.callback(engine.remove_volume, self._name)
         image_id = self._session.image(self._step.toolchain.image, self._step.toolchain.platform)[1]
-        self._container = engine.create(
-            ContainerSpec(
-                image_id,
-                ("true",),
-                (),
-                "/",
-                "0:0",
-                volumes=self.view.volumes,
-                labels=((NAME_LABEL, f"{self._name}-copy"), (RUN_LABEL, self._session.run)),
-            )
-        )
-        engine.put_tree(
-            self._container, SOURCE, pack(self._folder, None, epoch=weighed.epoch, owner=self._user)
-        )
+        self._container = self._stack.enter_context(reached(engine, image_id, self.view.volumes, run))
+        tar = pack(self._folder, None, epoch=weighed.epoch, owner=self._user)
+        engine.put_tree(self._container, SOURCE, tar)
+        own(engine, self._container, [SOURCE], self._user, weighed.epoch)
 
     def take(self, outputs: Sequence[str], to: Path) -> Taken:
-        assert self._container
         brought = to / "brought"
         tar = self._session.engine.get_tree(self._container, SOURCE)
         unpack(tar, brought, below=SOURCE.strip("/"), wanted=compile_patterns(outputs).matches)
         return take(brought, outputs, to / "taken")
 
     def drop(self) -> None:
-        engine = self._session.engine
-        if self._container:
-            engine.remove(self._container)
-            self._container = None
-        engine.remove_volume(self._name)
+        self._stack.close()
 
 
 def _fill(

@@ -26,7 +26,7 @@ from buildbox.trees.placing import is_placed, place
 from buildbox.trees.stage import remove
 from buildbox.trees.taking import Taken
 from buildbox.workplace import Workplace
-from buildbox.workspace import FOLDER, own_folder
+from buildbox.workspace import FOLDER, STATE, own_folder
 
 _LOOKS = 5  # at a working tree that changes while it is copied
 
@@ -146,7 +146,9 @@ class Hermetic:
     @property
     def _record(self) -> Path:
         """Where it is noted what was placed."""
-        folder = own_folder(self._place.root, "outputs") or self._place.root / FOLDER / "outputs"
+        folder = (
+            own_folder(self._place.root, STATE, "outputs") or self._place.root / FOLDER / STATE / "outputs"
+        )
         return folder / f"{file_name(self._step.name).removesuffix('.log')}.json"
 
     def _new_folder(self) -> Path:
