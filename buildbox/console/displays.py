@@ -30,7 +30,7 @@ def shown(console: Console, host: Host, logs: Logs, *, alone: bool) -> Iterator[
 
     `alone`: stdout belongs to the one target, so what it needs is told on stderr only.
     """
-    display = Kept(_choose(console, host, logs, 2 if alone else 1), logs)
+    display = Kept(choose(console, host, logs, alone=alone), logs)
     try:
         yield display
     finally:
@@ -75,10 +75,12 @@ class Kept:
         self._display.close()
 
 
-def _choose(console: Console, host: Host, logs: Logs, out: int) -> Closing:
+def choose(console: Console, host: Host, logs: Logs, *, alone: bool) -> Closing:
+    """The display that suits the caller's terminal, pipes or CI system; see `shown`."""
+    out = 2 if alone else 1
     if console.json:
         return JsonDisplay(console, logs)
-    if console.live and not console.quiet and (out == 2 or host.stdout_tty):
+    if console.live and not console.quiet and (alone or host.stdout_tty):
         from buildbox.console.live import LiveDisplay
 
         return LiveDisplay(console, logs)
