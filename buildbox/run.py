@@ -71,15 +71,25 @@ def vet(steps: Iterable[Step], bounds: Bounds) -> None:
         check_task(step.task, bounds)
 
 
-def sweep_dead(engine: Engine, runs: Path, now: float) -> int:
-    """Removes what runs that were killed left in the engine; gives the number of containers."""
+def sweep_dead(engine: Engine, runs: Path, now: float, runtime: str | None = None) -> int:
+    """Removes what killed runs left in the engine, and their secrets; gives the number of containers.
+
+    `runtime` is the caller's XDG_RUNTIME_DIR.
+    """
     removed = 0
 
     def remove(run: str) -> None:
+        from buildbox.secrets import sweep_secrets
+
         nonlocal removed
+        sweep_secrets(run, runs.stat().st_uid, runtime)
         for container, _ in engine.containers(RUN_LABEL, run):
             engine.remove(container)
             removed += 1
+        for network, _ in engine.networks(RUN_LABEL, run):  # which containers were in
+            engine.remove_network(network)
+        for volume, _ in engine.volumes(RUN_LABEL, run):
+            engine.remove_volume(volume)
 
     sweep(runs, engine.address, now, remove)
     return removed

@@ -169,5 +169,11 @@ def test_only_what_dead_runs_left_is_swept(session: Session, tmp_path: Path) -> 
         kept = [container(alive), container("other0000000"), container("unknown00000")]
         container("dead00000000")
         container("dead00000000")
+        for run in (alive, "dead00000000"):
+            engine.make_volume(f"volume-{run}", {RUN_LABEL: run})
+            engine.make_network(f"network-{run}", {RUN_LABEL: run}, internal=True)
         assert sweep_dead(engine, runs, session.host.now) == 2
         assert engine.left == kept
+        assert [run for _, run in engine.volumes(RUN_LABEL)] == [alive]
+        assert [run for _, run in engine.networks(RUN_LABEL)] == [alive]
+    engine.close()

@@ -83,9 +83,29 @@ def test_a_single_image_without_a_platform_is_tried() -> None:
 def test_a_config() -> None:
     config = {"Env": ["A=b"], "User": "1:2", "WorkingDir": "/w", "Entrypoint": ["e"], "Cmd": ["c"]}
     data = canonical({"os": "linux", "architecture": "arm", "variant": "v7", "config": config})
-    assert read_config(data, TOP) == ImageConfig(Platform("linux", "arm", "v7"), ("A=b",))
+    arm = Platform("linux", "arm", "v7")
+    assert read_config(data, TOP) == ImageConfig(arm, ("A=b",), ("e",), ("c",), "1:2", "/w")
     empty = canonical({"architecture": "amd64", "config": {"Env": None, "Entrypoint": None}})
     assert read_config(empty, TOP) == ImageConfig(AMD64, ())
+
+
+def test_what_a_config_says_to_services() -> None:
+    config = {
+        "Volumes": {"/b": {}, "/a": {}, "relative": {}},
+        "Shell": ["/bin/bash", "-c"],
+        "Healthcheck": {"Test": ["CMD-SHELL", "pg_isready"], "Interval": 30_000_000_000},
+    }
+    found = read_config(canonical({"architecture": "amd64", "config": config}), TOP)
+    assert found.volumes == ("/a", "/b")
+    assert (found.shell, found.healthcheck) == (("/bin/bash", "-c"), ("CMD-SHELL", "pg_isready"))
+
+
+@pytest.mark.parametrize("odd", [5, "text", ["a", 5], {"Test": "text"}])
+def test_odd_words_to_services_are_none(odd: object) -> None:
+    """A task runs in such an image nevertheless."""
+    keys = ("Entrypoint", "Cmd", "Volumes", "Shell", "Healthcheck", "WorkingDir")
+    config = {key: odd for key in keys if not (key == "WorkingDir" and isinstance(odd, str))}
+    assert read_config(canonical({"architecture": "amd64", "config": config}), TOP) == ImageConfig(AMD64, ())
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"architecture": "amd64", "config": 5}'])
