@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from buildbox.archive.images import find_tag
 from buildbox.archive.layout import Archive
-from buildbox.config.model import Config, Toolchain
+from buildbox.config.model import Config, Pinned
 from buildbox.config.near import suggestion
 from buildbox.digest import Digest
 from buildbox.errors import ImageError, UsageError
@@ -19,9 +19,9 @@ CATALOGUE = "buildbox/"  # repositories whose images come from buildbox's own re
 
 @dataclass(frozen=True)
 class PinChange:
-    """What `pin` found for one toolchain."""
+    """What `pin` found for one toolchain or service."""
 
-    toolchain: str
+    toolchain: str  # its title: a service is services.NAME
     old: str  # as the file has it
     new: str  # name:tag@sha256:…; the same as `old` where it was pinned already
     source: str  # where the digest is from: "archive", a registry's host, or "" where it was pinned already
@@ -35,19 +35,22 @@ class PinChange:
 def resolve_pins(
     config: Config, names: Sequence[str], registry_for: RegistryFor, archive: Archive | None
 ) -> tuple[PinChange, ...]:
-    """A digest for each toolchain of `names` (all, where empty) that has none yet.
+    """A digest for each toolchain and service of `names` (all, where empty) that has none yet.
 
     Images of the catalogue are looked up in `archive` (None: there is none yet), where building put them; all
     others at their registry.
     Raises UsageError for a name that the config lacks, ImageError where a tag can't be resolved.
     """
-    return tuple(_resolve(toolchain, registry_for, archive) for toolchain in choose(config, names))
+    return tuple(_resolve(pinned, registry_for, archive) for pinned in choose(config, names))
 
 
-def choose(config: Config, names: Sequence[str]) -> tuple[Toolchain, ...]:
-    """The toolchains of `names`, each once; all, where empty. Raises UsageError for one that isn't there."""
-    chosen = [_toolchain(config, name) for name in names] or list(config.toolchains.values())
-    return tuple({toolchain.name: toolchain for toolchain in chosen}.values())
+def choose(config: Config, names: Sequence[str]) -> tuple[Pinned, ...]:
+    """The toolchains and services of `names`, each once; all, where empty.
+
+    A service is named as in the file, or `services.NAME`. Raises UsageError for a name that isn't there.
+    """
+    chosen = [pinned for name in names for pinned in _named(config, name)] if names else config.images()
+    return tuple({pinned.key: pinned for pinned in chosen}.values())
 
 
 def is_built(ref: ImageRef) -> bool:
@@ -56,8 +59,8 @@ def is_built(ref: ImageRef) -> bool:
 
 
 def check_pins(config: Config) -> None:
-    """Raises ImageError naming every toolchain whose image isn't pinned, with its line. Asks no network."""
-    unpinned = [toolchain for toolchain in config.toolchains.values() if toolchain.image.digest is None]
+    """Raises ImageError naming everything whose image isn't pinned, with its line. Asks no network."""
+    unpinned = [pinned for pinned in config.images() if pinned.image.digest is None]
     if not unpinned:
         return
     from buildbox.config.places import find_places, line_of
@@ -65,9 +68,9 @@ def check_pins(config: Config) -> None:
     text = config.path.read_text(encoding="utf-8")
     places = find_places(text)
     lines = [
-        f"{config.path.name}:{line_of(text, places, ('toolchains', toolchain.name, 'image'))}: "
-        f"toolchains.{toolchain.name}.image: {toolchain.image} has no digest"
-        for toolchain in unpinned
+        f"{config.path.name}:{line_of(text, places, (*pinned.key, 'image'))}: "
+        f"{'.'.join(pinned.key)}.image: {pinned.image} has no digest"
+        for pinned in unpinned
     ]
     raise ImageError(
         "an image is not pinned" if len(lines) == 1 else f"{len(lines)} images are not pinned",
@@ -75,25 +78,26 @@ def check_pins(config: Config) -> None:
     )
 
 
-def _toolchain(config: Config, name: str) -> Toolchain:
-    if name in config.toolchains:
-        return config.toolchains[name]
+def _named(config: Config, name: str) -> list[Pinned]:
+    found = [pinned for pinned in config.images() if name in (pinned.name, pinned.title)]
+    if found:
+        return found
     raise UsageError(
-        f"there is no toolchain {name!r} in {config.path.name}",
-        suggestion(name, config.toolchains, "toolchain"),
+        f"there is no toolchain {name!r} in {config.path.name}" + ", nor a service" * bool(config.services),
+        suggestion(name, [pinned.name for pinned in config.images()], "toolchain"),
     )
 
 
-def _resolve(toolchain: Toolchain, registry_for: RegistryFor, archive: Archive | None) -> PinChange:
-    ref = toolchain.image
+def _resolve(pinned: Pinned, registry_for: RegistryFor, archive: Archive | None) -> PinChange:
+    ref = pinned.image
     if ref.digest is not None:
-        return PinChange(toolchain.name, ref.text, ref.text, "")
+        return PinChange(pinned.title, ref.text, ref.text, "")
     tagged = ref if ref.tag else ImageRef.parse(f"{ref.text}:latest")
     if is_built(ref):
         digest, source = _built(tagged, archive), "archive"
     else:
         digest, source = _ask(tagged, registry_for), tagged.registry
-    return PinChange(toolchain.name, ref.text, tagged.pinned(digest).text, source)
+    return PinChange(pinned.title, ref.text, tagged.pinned(digest).text, source)
 
 
 def _built(ref: ImageRef, archive: Archive | None) -> Digest:

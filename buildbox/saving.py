@@ -25,7 +25,7 @@ from buildbox.archive.images import (
 from buildbox.archive.layout import Archive, BlobDamaged, BlobMissing
 from buildbox.archive.places import Place
 from buildbox.archive.push import contents
-from buildbox.config.model import Toolchain
+from buildbox.config.model import Pinned
 from buildbox.digest import Digest
 from buildbox.engine.protocol import Engine
 from buildbox.errors import ImageError
@@ -80,7 +80,7 @@ class Restored:
 
 
 def platforms_of(
-    toolchain: Toolchain, given: Sequence[Platform], everything: bool, own: Callable[[], Platform]
+    toolchain: Pinned, given: Sequence[Platform], everything: bool, own: Callable[[], Platform]
 ) -> tuple[Platform, ...] | None:
     """The platforms for which a toolchain's image is to be kept; None: for all that there are.
 
@@ -96,7 +96,7 @@ def platforms_of(
 
 def save(
     archive: Archive,
-    toolchain: Toolchain,
+    toolchain: Pinned,
     platforms: Sequence[Platform] | None,
     sources: Sources,
     progress: Progress,
@@ -136,13 +136,13 @@ def save(
     name = full_name(ref, pin)
     if name not in {known for known, _ in archive.refs()}:  # else it stays as old as it is
         archive.keep(top.descriptor, name)
-    return Saved(toolchain.name, ref, tuple(kept), tuple(left), sum(blobs.values()), fetched)
+    return Saved(toolchain.title, ref, tuple(kept), tuple(left), sum(blobs.values()), fetched)
 
 
 def restore(
     archive: Archive,
     engine: Engine,
-    toolchain: Toolchain,
+    toolchain: Pinned,
     platform: Platform,
     sources: Sources,
     progress: Progress,
@@ -165,7 +165,7 @@ def restore(
         progress=progress,
         places_for=sources.places_for,
     )
-    return Restored(toolchain.name, ref, platform, image_id, before)
+    return Restored(toolchain.title, ref, platform, image_id, before)
 
 
 def _save_entry(

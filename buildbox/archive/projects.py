@@ -78,5 +78,5 @@ def _reread(known: KnownProject) -> KnownProject:
         config = load(known.root / FILE_NAME)
     except (ConfigError, OSError):
         return known
-    pins = tuple(pins_of(toolchain.image for toolchain in config.toolchains.values()))
+    pins = tuple(pins_of(pinned.image for pinned in config.images()))
     return replace(known, pins=pins)

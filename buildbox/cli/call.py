@@ -223,7 +223,7 @@ class Call:
 
         try:
             if project:
-                images = [toolchain.image for toolchain in project.config.toolchains.values()]
+                images = [pinned.image for pinned in project.config.images()]
                 note_project(self.host.data, project.root, images, self.host.now)
             for image in used:
                 if image.digest:

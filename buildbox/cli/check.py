@@ -14,7 +14,7 @@ from buildbox.errors import Exit, ImageError, UsageError
 
 if TYPE_CHECKING:
     from buildbox.archive.presence import Presence
-    from buildbox.config.model import Config, Toolchain
+    from buildbox.config.model import Config, Pinned
     from buildbox.reference import ImageRef
     from buildbox.registry.client import Registry
 
@@ -40,11 +40,12 @@ def check(
     with a `platform` only that one), and for a tag that holds it, since registries remove what has none.
     It warns where there is none: the pin's tag means another image now, and no tag keep-sha256-... is there.
 
-    With --json: {"project", "toolchains": {NAME: IMAGE}, "tasks": N}, and with --remote "remote":
-    [{"toolchains", "image", "state", "why", "advice", "tag", "gone", "lost", "archive", "remote-archive"}];
-    "state" is there, loose (no tag holds it), gone, unknown (it couldn't be asked) or built (from a recipe:
-    no registry is asked); "archive" has the platforms that the archive has of it, or is null;
-    "remote-archive" says whether the one in config.toml has it, null where it wasn't or couldn't be asked.
+    With --json: {"project", "toolchains": {NAME: IMAGE}, "services": {NAME: IMAGE}, "tasks": N}, and with
+    --remote "remote": [{"toolchains", "image", "state", "why", "advice", "tag", "gone", "lost", "archive",
+    "remote-archive"}]; a service is named services.NAME there; "state" is there, loose (no tag holds it),
+    gone, unknown (it couldn't be asked) or built (from a recipe: no registry is asked); "archive" has the
+    platforms that the archive has of it, or is null; "remote-archive" says whether the one in config.toml has
+    it, null where it wasn't or couldn't be asked.
 
     Exit status: 121 where an image isn't pinned or, with --remote, is gone from its registry.
 
@@ -70,7 +71,9 @@ def check(
     failed = sum(each["state"] in ("gone", "unknown") for each in found)
     if call.console.json:
         images = {name: str(toolchain.image) for name, toolchain in config.toolchains.items()}
-        document = {"project": config.name, "toolchains": images, "tasks": len(config.tasks)}
+        services = {name: str(service.image) for name, service in config.services.items()}
+        document: dict[str, Any] = {"project": config.name, "toolchains": images, "services": services}
+        document["tasks"] = len(config.tasks)
         call.console.document({**document, "remote": found} if remote else document)
     elif failed:
         call.console.say(f"{_count(failed, 'pinned image')} can't be had from the registry")
@@ -78,6 +81,7 @@ def check(
         call.console.say(
             f"{config.path.name} is in order: {_count(len(config.tasks), 'task')}, "
             f"{_count(len(config.toolchains), 'pinned toolchain')}"
+            + (f", {_count(len(config.services), 'pinned service')}" if config.services else "")
         )
     return Exit.IMAGE if failed else Exit.OK
 
@@ -91,9 +95,9 @@ def _ask(call: Call, config: Config) -> list[dict[str, Any]]:
 
     path = call.archive_path
     archive = Archive.open(path, create=False) if path.exists() else Archive(path)
-    groups: dict[object, list[Toolchain]] = {}
-    for toolchain in config.toolchains.values():
-        groups.setdefault((toolchain.image, toolchain.platform), []).append(toolchain)
+    groups: dict[object, list[Pinned]] = {}
+    for pinned in config.images():
+        groups.setdefault((pinned.image, pinned.platform), []).append(pinned)
     found = []
     with ExitStack() as stack:
 
@@ -104,7 +108,7 @@ def _ask(call: Call, config: Config) -> list[dict[str, Any]]:
             return registry
 
         for users in groups.values():
-            ref, names = users[0].image, [user.name for user in users]
+            ref, names = users[0].image, [user.title for user in users]
             kept = kept_platforms(archive, require_pin(ref))
             values: dict[str, Any] = {"toolchains": names, "image": str(ref)}
             if is_built(ref):

@@ -23,8 +23,10 @@ def pin(
 ) -> None:
     """Ask the registry for the digests of unpinned tags, and write them into .buildbox.toml.
 
-    The file keeps its comments and layout. An image that is pinned already stays as it is.
-    With --json: {"changes": [{"toolchain", "old", "new", "source"}]}, which --check leaves empty.
+    The file keeps its comments and layout. An image that is pinned already stays as it is. Services are
+    pinned, too; `buildbox pin db` means the toolchain and the service of that name.
+    With --json: {"changes": [{"toolchain", "old", "new", "source"}]}, which --check leaves empty; "toolchain"
+    of a service is services.NAME.
 
     Examples:
 
@@ -47,7 +49,8 @@ def pin(
             call.console.say("every image is pinned")
         return
     changes = resolve_pins(config, toolchains or (), call.registry, call.archive())
-    new = {change.toolchain: change.new for change in changes if change.changed}
+    keys = {pinned.title: pinned.key for pinned in config.images()}
+    new = {keys[change.toolchain]: change.new for change in changes if change.changed}
     if new:
         write_file(config.path, pin_images(config.path.read_bytes().decode(), new))
     if call.console.json:

@@ -22,10 +22,10 @@ from buildbox.reference import ImageRef
 _QUOTES = ('"""', "'''", '"', "'")
 
 
-def pin_images(text: str, images: Mapping[str, str]) -> str:
-    """`text` with `toolchains.NAME.image` set for each NAME in `images`, all else byte for byte the same.
+def pin_images(text: str, images: Mapping[tuple[str, str], str]) -> str:
+    """`text` with `SECTION.NAME.image` set for each key of `images`, all else byte for byte the same.
 
-    Raises ConfigError where `text` isn't TOML or has no such toolchain with an image of its own,
+    Raises ConfigError where `text` isn't TOML or has no such toolchain or service with an image of its own,
     ValueError where an image isn't a reference.
     """
     from buildbox.config.places import find_places
@@ -33,14 +33,14 @@ def pin_images(text: str, images: Mapping[str, str]) -> str:
     wanted = parse_toml(text, Path(FILE_NAME), FILE_NAME)
     places = find_places(text)
     spots = []
-    for name, image in images.items():
-        place = places.get(("toolchains", name, "image"))
+    for (section, name), image in images.items():
+        place = places.get((section, name, "image"))
         old = text[place.start : place.end] if place else ""
         quote = next((quote for quote in _QUOTES if old.startswith(quote)), None)
         if place is None or quote is None:
-            raise ConfigError(f"toolchains.{name} has no image to pin", 'Add one: image = "NAME:TAG".')
+            raise ConfigError(f"{section}.{name} has no image to pin", 'Add one: image = "NAME:TAG".')
         spots.append((place, f"{quote}{ImageRef.parse(image)}{quote}"))
-        wanted["toolchains"][name]["image"] = image
+        wanted[section][name]["image"] = image
     # From the end, so that the offsets of what stands before remain right.
     for place, new in sorted(spots, key=lambda spot: spot[0].start, reverse=True):
         text = text[: place.start] + new + text[place.end :]

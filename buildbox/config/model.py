@@ -25,6 +25,16 @@ class Toolchain:
     platform: Platform | None = None  # None: the engine's own
     shell: tuple[str, ...] = DEFAULT_SHELL  # what a task's `run` is handed to, as the last argument
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """Where the file has it."""
+        return "toolchains", self.name
+
+    @property
+    def title(self) -> str:
+        """What a person calls it among all that the project pins."""
+        return self.name
+
 
 @dataclass(frozen=True)
 class MountEntry:
@@ -61,6 +71,19 @@ class Service:
     pids: int = DEFAULT_PIDS
     user: str | None = None  # "root" or "uid:gid"; None: the image's own
     rootfs: str = "read-only"  # or "writable"
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Where the file has it."""
+        return "services", self.name
+
+    @property
+    def title(self) -> str:
+        """What a person calls it among all that the project pins: a toolchain may have the same name."""
+        return f"services.{self.name}"
+
+
+Pinned = Toolchain | Service  # what has an image
 
 
 @dataclass(frozen=True)
@@ -107,3 +130,7 @@ class Config:
     tasks: Mapping[str, Task]  # in the file's order, defaults merged in
     services: Mapping[str, Service]  # in the file's order
     defaults: Task  # what a command without a task (`exec`, `shell`) runs with
+
+    def images(self) -> tuple[Pinned, ...]:
+        """All that has an image, of which each wants a pin: toolchains, then services."""
+        return (*self.toolchains.values(), *self.services.values())

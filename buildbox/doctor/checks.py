@@ -201,11 +201,11 @@ def files(trial: Trial, uid: int, gid: int) -> Check:
 
 def project(config: Config) -> Check:
     """The project's configuration, which loads."""
-    unpinned = [name for name, toolchain in config.toolchains.items() if toolchain.image.digest is None]
+    unpinned = [pinned.title for pinned in config.images() if pinned.image.digest is None]
     tasks = f"{len(config.tasks)} task{'' if len(config.tasks) == 1 else 's'}"
     if unpinned:
         return Check("project", WARN, f"{config.path}: not pinned: {', '.join(unpinned)}", "buildbox pin")
-    return Check("project", OK, f"{config.path}: {tasks}, every toolchain is pinned")
+    return Check("project", OK, f"{config.path}: {tasks}, every image is pinned")
 
 
 def _numbers(version: str) -> tuple[int, ...]:

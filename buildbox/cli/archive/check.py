@@ -251,7 +251,7 @@ def _projects(call: Call) -> dict[str, tuple[str, ...]]:
         project = call.project()
     except (UsageError, ConfigError):
         return found
-    refs = [toolchain.image for toolchain in project.config.toolchains.values()]
+    refs = [pinned.image for pinned in project.config.images()]
     return {**found, str(project.root): tuple(full_name(ref, ref.digest) for ref in refs if ref.digest)}
 
 

@@ -64,7 +64,7 @@ def push(
     names: dict[ImageRef, list[str]] = {}
     for toolchain in choose(project.config, toolchains or ()):
         require_pin(toolchain.image)
-        names.setdefault(toolchain.image, []).append(toolchain.name)
+        names.setdefault(toolchain.image, []).append(toolchain.title)
     call.note_use(project, names)
     archive = call.archive()
     done: list[dict[str, Any]] = []

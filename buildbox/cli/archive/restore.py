@@ -46,7 +46,7 @@ def restore(
             platform = toolchain.platform or engine.platform()
             restored = restore_image(archive, engine, toolchain, platform, sources, call.console)
             if restored.before:
-                call.console.say(f"{toolchain.name}: the engine has it already")
+                call.console.say(f"{toolchain.title}: the engine has it already")
             done.append(restored)
     finally:
         engine.close()

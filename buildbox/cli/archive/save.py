@@ -15,7 +15,7 @@ from buildbox.errors import BuildboxError, EngineError, Exit, ImageError, UsageE
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from buildbox.config.model import Toolchain
+    from buildbox.config.model import Pinned
     from buildbox.images import PlacesFor
     from buildbox.oci import Platform
     from buildbox.registry.client import Registry
@@ -89,7 +89,7 @@ def save_pins(
             try:
                 saved.append(save_image(archive, toolchain, wanted, sources, call.console))
             except ImageError as error:
-                failed.append((toolchain.name, error))
+                failed.append((toolchain.title, error))
                 continue
             _tell(call, saved[-1])
     if call.console.json:
@@ -135,11 +135,11 @@ def _own_platform(call: Call) -> Callable[[], Platform]:
     return own
 
 
-def _tell_unneeded(call: Call, toolchain: Toolchain, given: Sequence[Platform]) -> None:
+def _tell_unneeded(call: Call, toolchain: Pinned, given: Sequence[Platform]) -> None:
     others = [str(platform) for platform in given if platform != toolchain.platform]
     if toolchain.platform and others:
         call.console.say(
-            f"{toolchain.name}: not needed for {', '.join(others)}: it always runs as {toolchain.platform}"
+            f"{toolchain.title}: not needed for {', '.join(others)}: it always runs as {toolchain.platform}"
         )
 
 

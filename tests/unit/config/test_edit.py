@@ -42,7 +42,7 @@ def test_only_the_image_changes(other: Document, form: str, crlf: bool) -> None:
     text = text + rest if before else rest + text
     if crlf:
         text = text.replace("\r\n", "\n").replace("\n", "\r\n")
-    new = pin_images(text, {"python": NEW})
+    new = pin_images(text, {("toolchains", "python"): NEW})
     assert tomllib.loads(new)["toolchains"]["python"]["image"] == NEW
     # The first line break after an opening """ is not part of the string, nor kept.
     strip = text.replace('"""\r\n' + OLD, '"""' + OLD).replace('"""\n' + OLD, '"""' + OLD)
@@ -51,7 +51,9 @@ def test_only_the_image_changes(other: Document, form: str, crlf: bool) -> None:
 
 def test_several_at_once() -> None:
     text = "\n".join(f'[toolchains.t{i}]\nimage = "{OLD}{i}"  # {i}' for i in range(5))
-    new = pin_images(text, {"t3": NEW, "t0": NEW, "t4": "short"})
+    new = pin_images(
+        text, {("toolchains", "t3"): NEW, ("toolchains", "t0"): NEW, ("toolchains", "t4"): "short"}
+    )
     assert new.split("\n")[1] == f'image = "{NEW}"  # 0'
     assert new.split("\n")[7] == f'image = "{NEW}"  # 3'
     assert new.split("\n")[9] == 'image = "short"  # 4'
@@ -67,12 +69,12 @@ def test_nothing_to_pin_changes_nothing() -> None:
 )
 def test_a_toolchain_without_image(text: str) -> None:
     with pytest.raises(ConfigError, match=r"toolchains\.python has no image to pin"):
-        pin_images(text, {"python": NEW})
+        pin_images(text, {("toolchains", "python"): NEW})
 
 
 def test_only_references_are_written() -> None:
     with pytest.raises(ValueError, match="not a"):
-        pin_images(f'[toolchains.python]\nimage = "{OLD}"\n', {"python": 'x"\n[tasks.evil]'})
+        pin_images(f'[toolchains.python]\nimage = "{OLD}"\n', {("toolchains", "python"): 'x"\n[tasks.evil]'})
 
 
 def test_a_file_is_replaced_whole_with_its_mode(tmp_path: Path) -> None:
@@ -121,3 +123,9 @@ def test_what_can_not_be_written_stays(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == [".buildbox.toml"]
     with pytest.raises(ConfigError, match="can't be written"):
         write_file(tmp_path / "gone" / ".buildbox.toml", "new")
+
+
+def test_a_service_is_pinned_in_its_own_section() -> None:
+    text = f'[toolchains.db]\nimage = "{OLD}"\n[services.db]\nimage = "{OLD}"  # the database\n'
+    new = pin_images(text, {("services", "db"): NEW})
+    assert new == f'[toolchains.db]\nimage = "{OLD}"\n[services.db]\nimage = "{NEW}"  # the database\n'
