@@ -1,0 +1,190 @@
+"""The host's git, asked about a working tree, so that nothing of the repository runs.
+
+Without the caller's GIT_* (a hook's would lead to another index), fsmonitor, network and locks; and without
+the filters of gitattributes(5), whose commands may come from the repository's own configuration. What git
+then takes for changed, because it would have needed the filter, is hashed like every other change.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from buildbox.errors import UsageError
+
+T = TypeVar("T")
+
+_KEPT = {"GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM", "GIT_CONFIG_NOSYSTEM"}
+_OWN = {
+    "GIT_ALLOW_PROTOCOL": "",  # a partial clone's missing objects aren't fetched
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+    "LC_ALL": "C",
+}
+# git compares all that the index knows of how a file looked, whatever the repository prefers.
+_ALWAYS = (
+    "core.fsmonitor=false",
+    "core.trustctime=true",
+    "core.checkStat=default",
+    "core.fileMode=true",
+    "core.quotePath=false",
+)
+_FILTERS = r"^filter\..*\.(clean|process)$"
+_NOT_A_REPOSITORY = "not a git repository (or any"
+_LONGEST_WORDS = 2000  # characters of git's that a message shows
+
+
+class GitFailed(UsageError):
+    """git can't answer: it isn't there, or it refuses."""
+
+
+@dataclass(frozen=True)
+class Git:
+    """git in one working tree: at its top, or in a folder of it."""
+
+    program: str
+    folder: Path  # absolute, no link in it
+    env: Mapping[str, str]
+    index: Path  # the index's file, which may not be there
+    top: bool  # `folder` is the top of the working tree
+    filters: tuple[str, ...] = ()  # names of the filters that are configured anywhere
+    foreign_filters: tuple[str, ...] = ()  # those among them that the repository's own configuration has
+
+    def run(self, *arguments: str, data: bytes = b"", user_filters: bool = False) -> bytes:
+        """What git answers; with `user_filters` those of the user's configuration run. Raises GitFailed."""
+        line = self._line(self.foreign_filters if user_filters else self.filters, arguments)
+        done = _asked(line, self.folder, self.env, data)
+        if done.returncode:
+            raise _failed(self.folder, _words(done) or f"it ended with status {done.returncode}")
+        return done.stdout
+
+    def ignores(self, path: str) -> bool:
+        """Whether `path`, relative to the folder, is ignored. False where it isn't in this working tree."""
+        line = self._line(self.filters, ("check-ignore", "-q", "--", f"./{path}"))
+        return _asked(line, self.folder, self.env).returncode == 0
+
+    def _line(self, filters: Sequence[str], arguments: Sequence[str]) -> list[str]:
+        settings = [*_ALWAYS]
+        for name in filters:
+            settings += [f"filter.{name}.{key}" for key in ("clean=", "process=", "required=false")]
+        return [self.program, *(word for setting in settings for word in ("-c", setting)), *arguments]
+
+
+def find_git_at(folder: Path, env: Mapping[str, str]) -> Git | None:
+    """git for the working tree that `folder` is in; None where there is none.
+
+    Raises GitFailed where there seems to be one, but git isn't installed or refuses.
+    """
+    marked = next((place for place in (folder, *folder.parents) if os.path.lexists(place / ".git")), None)
+    if marked is None:
+        return None
+    program = shutil.which("git", path=env.get("PATH", os.defpath))
+    if program is None:
+        raise GitFailed(
+            f"{marked} is a git repository, but there is no git on the PATH to say which files count",
+            "Install git, or give the task `inputs`.",
+        )
+    ours = clean_environment(env)
+    asked = ("--name-only", "--get-regexp", _FILTERS)
+    places, filters = together(
+        lambda: _asked([program, "rev-parse", "--show-toplevel", "--git-path", "index"], folder, ours),
+        lambda: _asked([program, "config", "-z", "--show-scope", *asked], folder, ours),
+    )
+    if places.returncode:
+        words = _words(places)
+        if _NOT_A_REPOSITORY in words:
+            return None
+        raise _failed(folder, words)
+    text = os.fsdecode(places.stdout)
+    top = next((place for place in (folder, *folder.parents) if text.startswith(f"{place}\n")), None)
+    if top is None:
+        raise GitFailed(
+            f"git takes another folder than {folder} for the project's working tree: {text.splitlines()[0]}",
+            "Look at core.worktree in the repository's configuration, or give the task `inputs`.",
+        )
+    index = folder / text[len(f"{top}\n") : -1]
+    if filters.returncode in (0, 1):
+        scopes, keys = filters.stdout.split(b"\0")[::2], filters.stdout.split(b"\0")[1::2]
+    else:  # git before 2.26 can't tell where a setting is from
+        keys = _asked([program, "config", "-z", *asked], folder, ours).stdout.split(b"\0")
+        scopes = [b"local"] * len(keys)
+    foreign = [key for scope, key in zip(scopes, keys, strict=False) if scope in (b"local", b"worktree")]
+    return Git(program, folder, ours, index, top == folder, _filter_names(keys), _filter_names(foreign))
+
+
+def read_commit(git: Git) -> tuple[str, int] | None:
+    """The id of HEAD's commit, and when it was made (seconds since the epoch); None before the first one."""
+    about, _, text = git.run("cat-file", "--batch", data=b"HEAD\n").partition(b"\n")
+    found = re.search(rb"^committer .*> (-?\d+) [-+]\d+$", text.partition(b"\n\n")[0], re.MULTILINE)
+    return (about.split()[0].decode(), int(found[1])) if found else None
+
+
+def clean_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """The caller's environment without what would lead git elsewhere."""
+    kept = {
+        name: value
+        for name, value in env.items()
+        if not name.startswith("GIT_")
+        or name in _KEPT
+        or (name.startswith("GIT_CONFIG_") and name != "GIT_CONFIG_PARAMETERS")
+    }
+    return {**kept, **_OWN}
+
+
+def together(*calls: Callable[[], T]) -> list[T]:
+    """The results of `calls`, which run at the same time. Raises what the first one that failed raised."""
+    results: dict[int, T] = {}
+    errors: dict[int, BaseException] = {}
+
+    def run(number: int) -> None:
+        try:
+            results[number] = calls[number]()
+        except BaseException as error:
+            errors[number] = error
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(1, len(calls))]
+    for thread in threads:
+        thread.start()
+    run(0)
+    for thread in threads:
+        thread.join()
+    for number in sorted(errors):
+        raise errors[number]
+    return [results[number] for number in range(len(calls))]
+
+
+def _filter_names(keys: Sequence[bytes]) -> tuple[str, ...]:
+    names = {os.fsdecode(key)[len("filter.") :].rpartition(".")[0] for key in keys if key}
+    for name in names:
+        if re.search(r"[=\n]", name):  # could not be turned off on git's command line
+            raise GitFailed(f"git's configuration has a filter of the name {name!r}", "Give it another name.")
+    return tuple(sorted(names))
+
+
+def _asked(
+    line: Sequence[str], folder: Path, env: Mapping[str, str], data: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(line, cwd=folder, env=env, input=data, capture_output=True, check=False)
+    except OSError as error:
+        raise GitFailed(f"git can't be started: {error.strerror}", "Check that `git` works here.") from error
+
+
+def _words(done: subprocess.CompletedProcess[bytes]) -> str:
+    return done.stderr.decode(errors="replace").strip()[:_LONGEST_WORDS]
+
+
+def _failed(folder: Path, words: str) -> GitFailed:
+    return GitFailed(
+        f"git can't say which files of {folder} count: {words}",
+        "Do what git says, or give the task `inputs`: then all files are looked at.",
+    )

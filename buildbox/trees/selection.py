@@ -1,0 +1,305 @@
+"""Which files of the working tree are a task's inputs, and the digest of that tree.
+
+Without patterns: what git tracks or would add. With patterns: those among these that they choose, and ignored
+ones where a pattern's start, the parts before its first wildcard, is itself ignored ("vendor/**" where vendor
+is): who writes that means them, and who writes "src/**" doesn't mean src/__pycache__. Where there is no git:
+all files. Of a repository inside of the project, submodule or not, it is what git says of that one.
+
+Modes and links are as they are on the disk. Pipes, sockets and devices are never inputs, nor empty folders.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from buildbox.digest import Digest
+from buildbox.trees.entry import Entry, tree_digest
+from buildbox.trees.faults import explained, shown
+from buildbox.trees.folders import Folders
+from buildbox.trees.git import GitFailed, read_commit
+from buildbox.trees.memo import (
+    VERSION,
+    memo_folder,
+    read_files,
+    read_selections,
+    tidy,
+    write_files,
+    write_selections,
+)
+from buildbox.trees.patterns import Patterns, compile_patterns, may_overlap
+from buildbox.trees.seen import CLOCK, Seen, is_special, see, settled
+from buildbox.trees.view import View, look_with_git
+from buildbox.trees.walk import OWN, walk
+
+_STATUS = (
+    "status",
+    "--porcelain",
+    "-z",
+    "--no-renames",
+    "--ignore-submodules=dirty",
+    "--untracked-files=normal",
+    "--",
+    ".",
+)
+_MOST_KNOWN = 100_000  # files beyond what is there
+_MANY = 1000  # files: for so many it pays to read the memo of the tracked ones
+
+
+@dataclass(frozen=True)
+class InputTree:
+    """The inputs of a task."""
+
+    digest: Digest
+    count: int  # of files
+    unmatched: tuple[str, ...]  # patterns that no file matches, and no output of a task could
+    notes: tuple[str, ...]  # for people: what patterns name, but can't be an input
+    since: float  # seconds since the epoch: a file whose ctime is before it is what its entry says
+    _make: Callable[[], Sequence[Entry]]
+
+    def entries(self) -> Sequence[Entry]:
+        """All files, sorted by path. Raises Changed where they can't be told any more."""
+        return self._make()
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """What a task has: its patterns, and what is never an input."""
+
+    inputs: Patterns | None
+    without: Patterns
+
+    def __call__(self, path: str) -> bool:
+        return (
+            not path.startswith(f"{OWN}/")
+            and (self.inputs is None or self.inputs.matches(path))
+            and not self.without.matches(path)
+        )
+
+    def leads_below(self, folder: str) -> bool:
+        if self.inputs is not None and not self.inputs.may_match_below(folder):
+            return False
+        return any(glob.negated for glob in self.without.globs) or not self.without.matches(f"{folder}/")
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A selection, as a memo has it."""
+
+    digest: str
+    count: int
+    unmatched: tuple[str, ...]
+
+    @classmethod
+    def read(cls, value: object) -> _Found | None:
+        """What `write` made; None for anything else."""
+        match value:
+            case [str(digest), int(count), [*unmatched]]:
+                return cls(digest, count, tuple(map(str, unmatched)))
+            case _:
+                return None
+
+    def write(self) -> list[object]:
+        """As JSON has it."""
+        return [self.digest, self.count, list(self.unmatched)]
+
+
+class WorkTree:
+    """A working tree as it was at one moment, or a little later where a file has changed since.
+
+    Content is looked at when it is asked for: whoever copies a file whose ctime isn't before
+    `InputTree.since` compares it with its entry. Any thread may ask.
+    """
+
+    def __init__(
+        self, root: Path, data: Path, now: float, views: Sequence[View], problem: GitFailed | None
+    ) -> None:
+        self._root, self._data, self._now = root, data, now
+        self._views, self._problem = tuple(views), problem
+        self._memos = memo_folder(data, root)
+        self._ignored: dict[str, bool] = {}
+        self._loose: dict[str, Seen | None] = {}  # what the disk said
+        self._base: dict[str, Seen] | None = None
+        self._known: dict[str, Seen] | None = None
+        self._selections: dict[str, Any] | None = None
+        self._commit: tuple[tuple[str, int] | None] | None = None
+        self._lock = threading.RLock()
+
+    @classmethod
+    def look(cls, root: Path, data: Path, env: Mapping[str, str], now: float) -> WorkTree:
+        """The working tree at `root`. `now` (seconds since the epoch) must not be later than it is.
+
+        `data` is buildbox's own folder, for memos; `env` the caller's environment. Raises TreeError.
+        """
+        root = Path(os.path.realpath(root))
+        try:
+            return cls(root, data, now, look_with_git(root, data, env, now), None)
+        except GitFailed as problem:
+            return cls(root, data, now, (), problem)
+
+    def select(self, inputs: tuple[str, ...] | None, without: tuple[str, ...]) -> InputTree:
+        """The files that `inputs` choose (None: see above), but for those that `without` choose.
+
+        Where all of `inputs` take away, they take away from what None means. Raises GitFailed where only git
+        could tell, but can't; TreeError, Changed.
+        """
+        with self._lock:
+            if inputs and all(text.startswith("!") for text in inputs):
+                return self._select(("**", *inputs), without, default=True)
+            return self._select(inputs, without, default=inputs is None)
+
+    def commit(self) -> tuple[str, bool] | None:
+        """The id of HEAD's commit, and whether the project's files are as it has them, with no new ones.
+
+        None without git or commits. Raises GitFailed.
+        """
+        head = self._head()
+        return None if head is None else (head[0], self._is_clean())
+
+    def commit_time(self) -> int | None:
+        """The time of HEAD's commit (seconds since the epoch); None without one. Raises GitFailed."""
+        head = self._head()
+        return None if head is None else head[1]
+
+    def _select(
+        self, inputs: tuple[str, ...] | None, without: tuple[str, ...], *, default: bool
+    ) -> InputTree:
+        if default and self._problem:
+            raise self._problem
+        patterns = None if inputs is None else compile_patterns(inputs)
+        choice = _Choice(patterns, compile_patterns(without))
+        loose = self._see(sorted(set(filter(choice, self._loose_paths(choice, default=default)))))
+
+        @cache
+        def entries() -> Sequence[Entry]:
+            return self._entries(choice, loose)
+
+        key = self._key(loose, inputs, without)
+        selections = self._read_selections()
+        found = _Found.read(selections.get(key))
+        if found is None:
+            files = entries()
+            unmatched = patterns.unmatched(file.path for file in files) if patterns else ()
+            found = _Found(tree_digest(files).hex, len(files), unmatched)
+            selections[key] = found.write()
+            write_selections(self._memos, selections)
+        unmatched = tuple(
+            text
+            for text in found.unmatched
+            if not may_overlap([text], without) and not (default and text == "**")
+        )
+        notes = self._notes(unmatched)
+        return InputTree(Digest(found.digest), found.count, unmatched, notes, self._now - CLOCK, entries)
+
+    def _loose_paths(self, choice: _Choice, *, default: bool) -> Iterator[str]:
+        """All files whose content isn't known from an index, or that may be gone."""
+        if not self._views:
+            yield from walk(self._root, "", choice.leads_below)
+            return
+        for view in self._views:
+            yield from view.loose()
+        if choice.inputs and not default:
+            starts = {"/".join(glob.start) for glob in choice.inputs.globs if glob.start and not glob.negated}
+            for start in sorted(starts):
+                if self._is_ignored(start):
+                    yield from walk(self._root, start, choice.leads_below)
+
+    def _is_ignored(self, path: str) -> bool:
+        if path not in self._ignored:
+            view = max(
+                (view for view in self._views if f"{path}/".startswith(view.prefix)),
+                key=lambda view: len(view.prefix),
+            )
+            inner = path[len(view.prefix) :]
+            there = os.path.lexists(self._root / path)
+            self._ignored[path] = bool(inner and there and view.git.ignores(inner))
+        return self._ignored[path]
+
+    def _see(self, paths: Sequence[str]) -> dict[str, Seen | None]:
+        """What the disk has at `paths`; None where there is no file. What is new is kept for the next run."""
+        new = [path for path in paths if path not in self._loose]
+        if new:
+            known = self._read_known(len(new))
+            with explained("read", str(self._root)), Folders(self._root) as folders:
+                for path in new:
+                    self._loose[path] = see(folders, path, known)
+            files = [file for path in new if (file := self._loose[path])]
+            if any(known.get(file.path) != file for file in files):
+                self._keep(settled(files, int((self._now - CLOCK) * 1e9)))
+        return {path: self._loose[path] for path in paths}
+
+    def _read_known(self, count: int) -> dict[str, Seen]:
+        if self._known is None:
+            self._known = read_files(self._memos / "loose")
+        if count > _MANY and self._views:
+            return {**read_files(self._memos / "base"), **self._known}
+        return self._known
+
+    def _keep(self, files: dict[str, Seen]) -> None:
+        known = {**(self._known or {}), **files}
+        if len(known) > _MOST_KNOWN + len(self._loose):
+            known = {path: known[path] for path in self._loose if path in known}
+        self._known = known
+        write_files(self._memos / "loose", known.values())
+        tidy(self._data)
+
+    def _key(
+        self, loose: Mapping[str, Seen | None], inputs: tuple[str, ...] | None, without: tuple[str, ...]
+    ) -> str:
+        """Names all that a selection depends on: files that aren't loose are those of an index."""
+        seen = [(path, file and [file.mode, file.digest]) for path, file in loose.items()]
+        indexes = [(view.prefix, view.facts.index) for view in self._views]
+        text = json.dumps([VERSION, indexes, seen, inputs, without])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _entries(self, choice: _Choice, loose: Mapping[str, Seen | None]) -> Sequence[Entry]:
+        files = {path: file.entry for path, file in self._read_base().items() if choice(path)}
+        for path, file in loose.items():
+            files.pop(path, None)
+            if file is not None:
+                files[path] = file.entry
+        return tuple(files[path] for path in sorted(files, key=os.fsencode))
+
+    def _read_base(self) -> Mapping[str, Seen]:
+        if self._base is None:
+            self._base = {}
+            for view in self._views:
+                files, prefix = view.base(), view.prefix
+                if prefix:
+                    files = {prefix + path: file._replace(path=prefix + path) for path, file in files.items()}
+                self._base.update(files)
+            for view in self._views:
+                for path in view.loose():
+                    self._base.pop(path, None)
+        return self._base
+
+    def _read_selections(self) -> dict[str, Any]:
+        if self._selections is None:
+            self._selections = read_selections(self._memos)
+        return self._selections
+
+    def _notes(self, unmatched: Sequence[str]) -> tuple[str, ...]:
+        starts = ["/".join(glob.start) for glob in compile_patterns(unmatched).globs if glob.literal]
+        if not starts:
+            return ()
+        with explained("read", str(self._root)), Folders(self._root) as folders:
+            kinds = [(start, is_special(folders, start)) for start in starts]
+        return tuple(f"{shown(start)} is {kind}, which can't be an input" for start, kind in kinds if kind)
+
+    def _head(self) -> tuple[str, int] | None:
+        if not self._views:
+            return None
+        with self._lock:
+            if self._commit is None:
+                self._commit = (read_commit(self._views[0].git),)
+            return self._commit[0]
+
+    def _is_clean(self) -> bool:
+        return not any(view.git.run(*_STATUS, user_filters=True) for view in self._views)
