@@ -2,16 +2,15 @@
 
     artifactType  application/vnd.buildbox.result.v1
     config        application/vnd.buildbox.result.config.v1+json, see below
-    layers        outputs.tar: all outputs (outputs.py), not compressed: gzip packs 65-105 MB/s where the disk
-                  takes 500, and most of what is worth keeping is packed already
+    layers        outputs.tar: all outputs (trees/packing.py), not compressed: gzip packs 65-105 MB/s where
+                  the disk takes 500, and most of what is worth keeping is packed already
                   log: the output, as frames of the engine's raw stream (frames.py); left out where empty
     annotations   buildbox.result.fingerprint, buildbox.result.step, org.opencontainers.image.created
 
 The config's JSON: {"version": 1, "fingerprint", "step", "created", "seconds", "tree", "entries": [[path,
 mode, digest, size], ...], "document"}. The fingerprint is the digest of `document` in its canonical form, so
 that a result says itself what it is the result of. `tree` is the digest of the entries (trees/entry.py),
-`created` is seconds since the epoch, `seconds` how long it took. The text is ASCII: paths that aren't UTF-8
-have lone surrogates, escaped.
+`created` is seconds since the epoch, `seconds` how long it took.
 """
 
 from __future__ import annotations
@@ -19,12 +18,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Any
 
 from buildbox.digest import Digest
 from buildbox.oci import OCI_LAYER, OCI_MANIFEST, Descriptor, Manifest, canonical, parse_manifest
 from buildbox.trees.entry import FILE, FOLDER, LINK, PROGRAM, Entry, tree_digest
+from buildbox.trees.names import OWN, name_problem
 
 RESULT = "application/vnd.buildbox.result.v1"
 CONFIG = "application/vnd.buildbox.result.config.v1+json"
@@ -75,7 +74,7 @@ def config_bytes(
         "entries": [[entry.path, f"{entry.mode:06o}", entry.digest, entry.size] for entry in entries],
         "document": document,
     }
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()  # ASCII: paths may be any bytes
+    return canonical(value)
 
 
 def manifest_bytes(
@@ -87,6 +86,8 @@ def manifest_bytes(
     log: Descriptor | None,
 ) -> bytes:
     """The manifest of a result."""
+    from datetime import datetime, timezone
+
     layers = [outputs, log] if log else [outputs]
     time = datetime.fromtimestamp(created, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     return canonical(
@@ -184,16 +185,21 @@ def check_entries(result: Result) -> None:
 
 
 def most_bytes(entries: Sequence[Entry]) -> int:
-    """What a tar of `entries` has at most: headers, names in extended headers (pax), contents in blocks."""
-    return 20480 + sum(entry.size + 4096 + 4 * len(entry.path) for entry in entries)
+    """What a tar of `entries` has at most: headers, also of folders, with long names (pax), and contents."""
+    return 20480 + sum(
+        entry.size + (1 + entry.path.count("/")) * (4096 + 4 * len(entry.path)) for entry in entries
+    )
 
 
 def _check_entry(entry: Entry) -> str:
     path, mode, digest, size = entry
     if not isinstance(path, str) or not isinstance(size, int) or size < 0 or mode not in _MODES:
         raise ValueError(f"an output is described wrongly: {entry!r}")
-    if "\0" in path or any(part in ("", ".", "..") for part in path.split("/")):
+    parts = path.split("/")
+    if any(part in ("", ".", "..") for part in parts) or parts[0] in OWN:
         raise ValueError(f"the output {path!r} isn't in the tree")
+    if problem := name_problem(path):
+        raise ValueError(f"the output {path!r} {problem}")
     if mode == FOLDER:
         if digest or size:
             raise ValueError(f"the folder {path!r} is described wrongly")

@@ -16,7 +16,7 @@ from buildbox.archive import files, hints
 from buildbox.archive.layout import Archive
 from buildbox.archive.result_form import MAX_CONFIG, Result, parse_result, parse_result_manifest
 from buildbox.digest import CHUNK, Digest
-from buildbox.errors import ArchiveError
+from buildbox.errors import ArchiveError, BuildboxError
 from buildbox.oci import MAX_MANIFEST, Descriptor
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def keep_result(
 
     `document` is the canonical JSON that `fingerprint` is the digest of, `log` a file of frames (frames.py),
     `now` seconds since the epoch. A result of the same fingerprint is replaced; of two that are kept at once,
-    one is. Raises OutputChanged where an output isn't its entry; ArchiveFull, ArchiveError.
+    one is. Raises Changed where an output isn't its entry; TreeError, ArchiveFull, ArchiveError.
     """
     import json
 
@@ -111,26 +111,28 @@ def keep_result(
 
 
 def extract(archive: Archive, result: Result, to: Path) -> None:
-    """Writes the outputs of `result` into the empty folder `to`, each verified.
+    """Writes the outputs of `result` into the folder `to`, each verified.
 
-    Files have the modes 0644 and 0755, whatever the umask. Raises ResultDamaged, after which `to` may hold a
-    part; ArchiveError where `to` can't be written.
+    It may have other results' outputs in it already. Files have the modes 0644 and 0755 whatever the umask,
+    folders what it leaves. Raises ResultDamaged, after which `to` may hold a part; TreeError where `to` can't
+    be written.
     """
-    from buildbox.archive.outputs import unpack
     from buildbox.archive.result_form import check_entries
+    from buildbox.trees.faults import TreeError
+    from buildbox.trees.packing import unpack
 
     if not result.entries:
         return
     try:
         check_entries(result)
-        unpack(archive.stream(result.outputs.digest), to, result.entries)
+        if unpack(archive.stream(result.outputs.digest), to) != result.entries:
+            raise ValueError("its outputs aren't those of its list")
     except (ArchiveError, ValueError) as error:
         raise _spoilt(archive, result, error) from error
-    except OSError as error:
-        raise ArchiveError(
-            f"the outputs of {result.step} can't be restored to {to}: {error.strerror}",
-            "Free some space there, or make the folder writable for you.",
-        ) from error
+    except TreeError as error:
+        if isinstance(error.__cause__, OSError):
+            raise
+        raise _spoilt(archive, result, error) from error
 
 
 def replay(archive: Archive, result: Result, output: Sink) -> None:
@@ -157,18 +159,18 @@ def _spoilt(archive: Archive, result: Result, error: Exception) -> ResultDamaged
     if hint and hint.manifest == result.manifest:
         with suppress(ArchiveError):
             hints.forget_hints(archive, [hint])
-    return ResultDamaged(result, error.reason if isinstance(error, ArchiveError) else str(error))
+    return ResultDamaged(result, error.reason if isinstance(error, BuildboxError) else str(error))
 
 
 def _add_outputs(archive: Archive, folder: Path, entries: Sequence[Entry]) -> Descriptor:
-    from buildbox.archive.outputs import pack
     from buildbox.archive.result_form import most_bytes, outputs_layer
+    from buildbox.trees.packing import pack
 
     if most_bytes(entries) <= _SMALL:
-        data = b"".join(pack(folder, entries))
+        data = b"".join(pack(folder, entries, epoch=0, owner=(0, 0)))
         return outputs_layer(archive.add_bytes(data), len(data))
     with archive.ingest() as writer:
-        for chunk in pack(folder, entries):
+        for chunk in pack(folder, entries, epoch=0, owner=(0, 0)):
             writer.write(chunk)
     return outputs_layer(writer.digest, writer.size)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from buildbox.archive import files
@@ -128,21 +128,25 @@ def _kept(archive: Archive, present: frozenset[str], top: Descriptor, names: tup
 
 
 def _result(archive: Archive, present: frozenset[str], hint: Hint) -> Kept:
-    name = result_name(hint.fingerprint)
     top = Descriptor(OCI_MANIFEST, hint.manifest or hint.fingerprint, 0)
-    damage, step = "", ""
+    blobs: dict[Digest, int] = {}
+    since, missing, damage, step = 0.0, 0, "", ""
     try:
         if hint.manifest is None:
             raise ValueError("what it is found by can't be read")
         data = archive.read(hint.manifest, MAX_MANIFEST)
         top = Descriptor(OCI_MANIFEST, hint.manifest, len(data))
-        step = str(json.loads(data)["annotations"][STEP])
-        parse_result_manifest(data, hint.fingerprint)
-    except (ArchiveError, LookupError, TypeError, ValueError) as error:
+        since = archive.blob_path(hint.manifest).stat().st_mtime
+        document = parse_result_manifest(data, hint.fingerprint)
+        step = str(json.loads(data)["annotations"].get(STEP, ""))
+        parts = (top, document.config, *document.layers)
+        blobs = {part.digest: part.size for part in parts if part.digest.hex in present}
+        missing = len({part.digest for part in parts}) - len(blobs)
+        damage = "a part of it is missing" if missing else ""
+    except (ArchiveError, OSError, ValueError) as error:
         damage = error.reason if isinstance(error, ArchiveError) else str(error)
-    kept = _kept(archive, present, top, (name,))
-    damage = damage or kept.damage or ("a part of it is missing" if kept.missing else "")
-    return replace(kept, kind=RESULT, hint=hint, damage=damage, step=step)
+    names, manifests = (result_name(hint.fingerprint),), frozenset({top.digest})
+    return Kept(top, names, RESULT, (), blobs, manifests, frozenset(), since, 0, missing, damage, hint, step)
 
 
 def _walk(archive: Archive, present: frozenset[str], blob: Descriptor, found: _Found, *, must: bool) -> None:

@@ -21,7 +21,7 @@ OUTPUTS: Mapping[str, bytes] = {
     "dist/run": b"#!/bin/sh\n",
     "dist/latest": b"thing-1.0.whl",
     "dist/empty": b"",
-    "caf\udce9/\u20ac " + "long" * 60: b"odd names",
+    "café/\u20ac " + "long" * 60: b"odd names",
 }
 WRITES: Sequence[tuple[int, bytes]] = ((1, b"one\n"), (2, b"\0two\xff"), (1, b"three"), (1, b"four\n"))
 
