@@ -12,13 +12,14 @@ from buildbox.archive.images import ArchivedImage
 from buildbox.config.model import SOURCE_DATE_EPOCH, Service
 from buildbox.container import RUN_LABEL, docker_command
 from buildbox.engine.protocol import Engine, ImageMissing
+from buildbox.errors import EngineError
 from buildbox.execute import Outcome, Output, Streams, execute
 from buildbox.leases import sweep
 from buildbox.masking import Masked
 from buildbox.session import Session
 from buildbox.surroundings import Ears, Seats, mounted_view, secrets_of, surrounded
 from buildbox.tasks.plan import Step
-from buildbox.trust import Bounds, check_task
+from buildbox.trust import Bounds, check_service, check_task
 
 
 class Unheard:
@@ -67,8 +68,33 @@ def vet(steps: Iterable[Step], bounds: Bounds) -> None:
     Raises ImageError, NotAllowed, ConfigError.
     """
     for step in steps:
-        images.require_pin(step.toolchain.image)
+        for pinned in (step.toolchain, *step.services):
+            images.require_pin(pinned.image)
         check_task(step.task, bounds)
+        for service in step.services:
+            check_service(service, bounds)
+
+
+def vet_place(steps: Iterable[Step], address: str) -> None:
+    """Refuses what sees this machine's files where the engine at `address` doesn't. Raises EngineError."""
+    if address.startswith("unix://"):
+        return
+    mounted = [step for step in steps if not step.task.hermetic]
+    if not mounted:
+        return
+    names = ", ".join(step.name for step in mounted)
+    by_hand = [step.name for step in mounted if step.name in ("exec", "shell")]
+    hint = "Use an engine of this machine"
+    if not by_hand:
+        hint += (
+            ", or have them see their inputs alone, which are sent there: `hermetic = true` in the task,"
+            " or buildbox run --hermetic"
+        )
+    raise EngineError(
+        f"the engine at {address} is on another machine, and doesn't see the working tree that is mounted for"
+        f" {names}",
+        f"{hint}.",
+    )
 
 
 def sweep_dead(engine: Engine, runs: Path, now: float, runtime: str | None = None) -> int:

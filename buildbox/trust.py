@@ -13,7 +13,7 @@ import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from buildbox.config.model import FILE_NAME, MountEntry, Task
+from buildbox.config.model import FILE_NAME, MountEntry, Service, Task
 from buildbox.config.reading import KeyPath, show_path
 from buildbox.config.user import Allowance, real_path
 from buildbox.errors import ConfigError, NotAllowed
@@ -27,6 +27,11 @@ _SECRET_WORDS = frozenset(
     )
 )
 _SECRET_ENDS = ("token", "secret", "password", "passwd", "apikey")
+# Folders of a project that its tasks don't get, and why.
+_GUARDED = {
+    ".git": "where it could plant commands",
+    ".buildbox": "where it could change what others see and make",
+}
 
 
 @dataclass(frozen=True)
@@ -89,17 +94,37 @@ def check_task(task: Task, bounds: Bounds) -> tuple[ResolvedMount, ...]:
             _check_source(source, mount, where, bounds, found)
             _check_target(source, mount.target, where, bounds.root, found)
             resolved.append(ResolvedMount(source, mount.target, mount.read_only))
+    for cache, target in task.caches.items():
+        _check_target(bounds.root, target, show_path((*section, "caches", cache)), bounds.root, found)
     _check_rights(task, show_path(section), bounds, found)
-    name = f"task {task.name!r}" if task.name else "the command"
+    _judge(f"task {task.name!r}" if task.name else "the command", found, bounds, shown)
+    return tuple(resolved)
+
+
+def check_service(service: Service, bounds: Bounds) -> None:
+    """Raises NotAllowed with everything that the service wants and its project's allowance doesn't give."""
+    found = _Findings()
+    # Whoever the image says it is: it may be root, and nobody can know before it is there.
+    is_root = service.user in (None, "root") or (service.user or "").startswith("0:")
+    if is_root and service.rootfs == "writable" and not bounds.allowance.root:
+        whose = "root" if service.user else "its image's own user, which may be root,"
+        found.refused.append(
+            f"{show_path(('services', service.name))}: {whose} in a writable root file system (rootfs)"
+        )
+        found.root = True
+    _judge(f"service {service.name!r}", found, bounds, bounds.user_config)
+
+
+def _judge(name: str, found: _Findings, bounds: Bounds, user_config: Path) -> None:
+    """Raises ConfigError, NotAllowed where something was found. `user_config` as it is to be shown."""
     if found.wrong:
         raise ConfigError(f"{name} can't run", problems=[f"{FILE_NAME}: {text}" for text in found.wrong])
     if found.refused:
         wanted = "".join(f"\n  {text}" for text in found.refused)
         raise NotAllowed(
             f"{name} wants what this project isn't allowed:{wanted}",
-            _how_to_allow(found, bounds.root, bounds.allowance, shown),
+            _how_to_allow(found, real_path(bounds.root), bounds.allowance, user_config),
         )
-    return tuple(resolved)
 
 
 def how_to_allow_snapshot(service: str, root: Path, allowance: Allowance, user_config: Path) -> str:
@@ -179,16 +204,17 @@ def _check_source(source: Path, mount: MountEntry, where: str, bounds: Bounds, f
     if reason:
         found.refused.append(f"{shown} {reason}")
         found.mounts.append(source)
-    if not bounds.allowance.git and _reaches_git(source, mount.read_only, bounds.root):
-        found.refused.append(f"{shown} gives it the project's .git folder, where it could plant commands")
-        found.git = True
+    for folder, what in _GUARDED.items():
+        if not bounds.allowance.git and _reaches(folder, source, mount.read_only, bounds.root):
+            found.refused.append(f"{shown} gives it the project's {folder} folder, {what}")
+            found.git = True
 
 
-def _reaches_git(source: Path, read_only: bool, root: Path) -> bool:
-    """Whether a mount gives the project's repository by another way than /src, which guards it."""
-    if source.is_relative_to(root) and ".git" in map(str.lower, source.relative_to(root).parts):
+def _reaches(folder: str, source: Path, read_only: bool, root: Path) -> bool:
+    """Whether a mount gives a folder of the project's by another way than /src, which guards it."""
+    if source.is_relative_to(root) and folder in map(str.lower, source.relative_to(root).parts):
         return True
-    return not read_only and root.is_relative_to(source) and os.path.lexists(root / ".git")
+    return not read_only and root.is_relative_to(source) and os.path.lexists(root / folder)
 
 
 def _check_target(source: Path, target: str, where: str, root: Path, found: _Findings) -> None:
@@ -221,6 +247,11 @@ def _check_rights(task: Task, where: str, bounds: Bounds, found: _Findings) -> N
     for name in task.pass_env:
         if _is_secret(name) and name not in allowance.env:
             found.refused.append(f"{where}.pass-env: {name}, which by its name is a credential of yours")
+            found.env.append(name)
+    for name in task.secrets:
+        given = name in allowance.env or name in allowance.secrets
+        if task.network != "none" and not given and name not in found.env:
+            found.refused.append(f"{where}.secrets: {name} of yours, together with a network")
             found.env.append(name)
 
 

@@ -56,7 +56,7 @@ def check(
       buildbox check --remote
     """
     from buildbox.pins import check_pins
-    from buildbox.trust import check_task
+    from buildbox.trust import check_service, check_task
 
     call: Call = ctx.obj
     if remote and call.offline:
@@ -66,6 +66,8 @@ def check(
     bounds = call.bounds(project.root)
     for task in config.tasks.values():
         check_task(task, bounds)
+    for service in config.services.values():
+        check_service(service, bounds)
     check_pins(config)
     found = _ask(call, config) if remote else []
     failed = sum(each["state"] in ("gone", "unknown") for each in found)

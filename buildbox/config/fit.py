@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from buildbox.config.reading import KeyPath, Reading, show
-from buildbox.config.relations import check_relations
+from buildbox.config.relations import check_relations, guarded
 
 _SOURCE = "/src"
-_GUARDED = (".git", ".buildbox")  # folders that no output may lie in
 
 
 def check_fit(document: Mapping[str, Any], values: Mapping[str, Any], reading: Reading) -> None:
@@ -110,9 +109,8 @@ def _check_patterns(task: Mapping[str, Any], path: KeyPath, reading: Reading) ->
             text = f"{show(patterns[0])} takes something away, but nothing is there before it"
             reading.refuse((*path, key, 0), text)
     for index, pattern in enumerate(task.get("outputs", ())):
-        guarded = next((part for part in pattern.lower().split("/") if part in _GUARDED), None)
-        if guarded and not pattern.startswith("!"):
-            reading.refuse((*path, "outputs", index), f"lies in {guarded}, which is no task's to write")
+        if folder := guarded(pattern):
+            reading.refuse((*path, "outputs", index), f"lies in {folder}, which is no task's to write")
 
 
 def _check_service(

@@ -22,6 +22,7 @@ from buildbox.config.variants import (
 )
 
 MOST_STEPS = 20_000  # of a project
+_GUARDED = (".git", ".buildbox")
 _WILD = re.compile(r"[*?[\\]")
 _MOST_EFFORT = 5_000_000  # pairs of characters of outputs that are held against each other; some seconds
 _MOST_TOLD = 50  # pairs of tasks
@@ -207,13 +208,27 @@ def _makers(family: _Family, reading: Reading) -> list[_Maker]:
     if not outputs or len(reading.problems) > before:
         return []
     try:
-        return [
+        makers = [
             _Maker(family.name, variant.name, tuple(fill(pattern, variant) for pattern in outputs))
             for variant in expand(family.name, family.matrix)
         ]
     except ValueError as error:
         reading.refuse(("tasks", family.name, "outputs"), str(error))
         return []
+    for maker in makers if family.matrix else ():
+        for pattern in maker.outputs:
+            if folder := guarded(pattern):
+                text = f"of {maker.name!r}: {pattern} lies in {folder}, which is no task's to write"
+                reading.refuse(("tasks", family.name, "outputs"), text)
+                return []
+    return makers
+
+
+def guarded(pattern: str) -> str | None:
+    """The folder that outputs may not lie in, where the pattern names one."""
+    if pattern.startswith("!"):
+        return None
+    return next((part for part in pattern.lower().split("/") if part in _GUARDED), None)
 
 
 def _refuse_placeholder(name: str, index: int, family: _Family, reading: Reading) -> None:

@@ -32,7 +32,10 @@ _CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 
 # What buildbox itself puts into a container. A mount may not replace or hide it; below the ones in
 # _CLOSED it may not reach either.
-_CLOSED = ("/proc", "/sys", "/dev", "/src/.git", "/run/buildbox", "/run/secrets", "/var/run")
+_CLOSED = (
+    *("/proc", "/sys", "/dev", "/var/run"),
+    *("/src/.git", "/src/.buildbox", "/run/buildbox", "/run/secrets"),
+)
 _OWN = (
     *_CLOSED,
     "/src",

@@ -19,7 +19,7 @@ import pytest
 from buildbox.config.load import load
 from buildbox.config.user import Allowance, load_user
 from buildbox.errors import ConfigError, NotAllowed
-from buildbox.trust import Bounds, ResolvedMount, check_task
+from buildbox.trust import Bounds, ResolvedMount, check_service, check_task
 
 FILES = sorted((Path(__file__).parent / "hostile").glob("*.toml"))
 PIN = "registry.example.com/tools:1@sha256:" + "0123456789abcdef" * 4
@@ -47,8 +47,11 @@ class World:
     def check(self, text: str, allowance: Allowance) -> tuple[ResolvedMount, ...]:
         file = self.root / ".buildbox.toml"
         file.write_text(text)
-        task = load(file).tasks["t"]
-        return check_task(task, Bounds(self.root, allowance, (self.socket,), self.user_config))
+        config = load(file)
+        bounds = Bounds(self.root, allowance, (self.socket,), self.user_config)
+        for service in config.services.values():
+            check_service(service, bounds)
+        return check_task(config.tasks["t"], bounds)
 
 
 def _listen(path: Path) -> None:
@@ -64,7 +67,16 @@ def _listen(path: Path) -> None:
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     root, outside, home, run = (tmp_path / name for name in ("project", "outside", "home", "run"))
-    for folder in (root / "backend", root / "links", root / ".git" / "hooks", outside / "secret", home, run):
+    stage = root / ".buildbox" / "stage"
+    for folder in (
+        root / "backend",
+        root / "links",
+        root / ".git" / "hooks",
+        stage,
+        outside / "secret",
+        home,
+        run,
+    ):
         folder.mkdir(parents=True)
     (tmp_path / "project-private").mkdir()
     _listen(run / "engine.sock")
@@ -94,7 +106,8 @@ def test_a_hostile_file_gets_nothing(file: Path, world: World) -> None:
         assert any(problem.startswith(wanted) for problem in error.problems), error.problems
         return
     assert isinstance(error, NotAllowed)
-    assert all(reason in error.reason for reason in expected["refused"].split("|")), error.reason
+    reasons = world.filled(expected["refused"]).split("|")
+    assert all(reason in error.reason for reason in reasons), error.reason
     options = world.filled(expected["allow"])
     assert error.hint.endswith(f"or allow it this once: {options}")
     # Both ways that the message names let the task run, and nothing less does.
