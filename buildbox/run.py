@@ -68,10 +68,10 @@ def vet(steps: Iterable[Step], bounds: Bounds) -> None:
     Raises ImageError, NotAllowed, ConfigError.
     """
     for step in steps:
-        for pinned in (step.toolchain, *step.services):
-            images.require_pin(pinned.image)
+        images.require_pin(step.toolchain.image)
         check_task(step.task, bounds)
         for service in step.services:
+            images.require_pin(service.image)
             check_service(service, bounds)
 
 
