@@ -4,7 +4,7 @@ from __future__ import annotations
 
 OWN = (".git", ".buildbox")  # at the top of a project: never inputs, never outputs
 MAX_PATH = 2048  # bytes of a path in a tree: half of what Linux takes, the project's own path comes before it
-MAX_DEPTH = 200  # folders in each other, each of which is held open
+MAX_DEPTH = 100  # folders in each other, each of which is held open
 
 
 def name_problem(path: str) -> str:

@@ -57,7 +57,7 @@ def unpack(
     """Writes what a tar holds into the folder `to`, and hashes it meanwhile; gives the entries, sorted.
 
     `below` is the folder of the tar that becomes `to` ("src"; what lies elsewhere is left out), `wanted` says
-    which paths are taken; folders aren't asked for, and come with what is in them. Modes are rounded, owners
+    which paths are taken but for folders, which always are. Modes are rounded, owners
     and times left out; an empty folder is an entry. Raises OutputRefused with all that is refused: absolute
     names and "..", devices, fifos, links that leave the tree, hard links to what isn't in it, what lies below
     a link or a file, a name that is there twice; TreeError where the tar is damaged or `to` can't be written.
