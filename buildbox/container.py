@@ -46,10 +46,12 @@ class Tmpfs:
 
 @dataclass(frozen=True)
 class Volume:
-    """A named volume of the engine's, seen in the container."""
+    """A volume of the engine's, seen in the container."""
 
     name: str
     target: str  # absolute, in the container
+    read_only: bool = False
+    copy: bool = False  # while it is empty, it begins with what the image has at `target`; "" always does
 
 
 @dataclass(frozen=True)

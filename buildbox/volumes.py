@@ -1,4 +1,4 @@
-"""Volumes of the engine's whose folder belongs to the user that a task runs as."""
+"""Files in volumes of the engine's: with their owner, and on engines that don't see this machine's files."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ import os
 import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
-from buildbox.container import NAME_LABEL, RUN_LABEL, ContainerSpec, Volume
+from buildbox.container import NAME_LABEL, RUN_LABEL, Bind, ContainerSpec, Volume
 from buildbox.engine.protocol import Engine
+from buildbox.errors import EngineError
+
+_ETC = "/etc"
 
 
 @contextmanager
@@ -46,3 +51,42 @@ def own(
             folder.uid, folder.gid = user
             tar.addfile(folder)
     engine.put_tree(container, "/", [data.getvalue()])
+
+
+@contextmanager
+def carried(engine: Engine, spec: ContainerSpec, run: str) -> Iterator[ContainerSpec]:
+    """`spec` for an engine that doesn't see this machine's files: those that it binds are in a volume.
+
+    They are files below /etc, beside which the volume has what the image has there. It is gone after the
+    context. Raises EngineError for any other bind; ImageMissing.
+    """
+    for bind in spec.binds:
+        if not (bind.read_only and bind.target.startswith(f"{_ETC}/")):
+            raise EngineError(
+                f"{bind.source} can't be mounted: the engine at {engine.address} doesn't see it",
+                "Use an engine of this machine.",
+            )
+    if not spec.binds:
+        yield spec
+        return
+    volume = Volume(f"buildbox-{run}-etc-{os.urandom(3).hex()}", _ETC, copy=True)
+    engine.make_volume(volume.name, {RUN_LABEL: run})
+    try:
+        with reached(engine, spec.image, [volume], run) as container:
+            engine.put_tree(container, _ETC, [_tar_of(spec.binds)])
+        held = replace(volume, read_only=spec.read_only)
+        yield replace(spec, binds=(), volumes=(*spec.volumes, held))
+    finally:
+        engine.remove_volume(volume.name)
+
+
+def _tar_of(binds: Sequence[Bind]) -> bytes:
+    """The sources of the binds as files of root's, under their targets' names in /etc."""
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as tar:
+        for bind in binds:
+            content = Path(bind.source).read_bytes()
+            file = tarfile.TarInfo(bind.target.removeprefix(f"{_ETC}/"))
+            file.size, file.mode = len(content), 0o644
+            tar.addfile(file, io.BytesIO(content))
+    return data.getvalue()

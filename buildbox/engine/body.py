@@ -56,8 +56,7 @@ def container_json(spec: ContainerSpec) -> dict[str, Any]:
 
 
 def _volume(volume: Volume) -> dict[str, Any]:
-    """An anonymous volume begins with what the image has there; a named one with what was put into it."""
-    mount = {"Type": "volume", "Target": volume.target}
+    mount: dict[str, Any] = {"Type": "volume", "Target": volume.target, "ReadOnly": volume.read_only}
     if not volume.name:
         return mount
-    return {**mount, "Source": volume.name, "VolumeOptions": {"NoCopy": True}}
+    return {**mount, "Source": volume.name, "VolumeOptions": {"NoCopy": not volume.copy}}
