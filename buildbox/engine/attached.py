@@ -50,6 +50,7 @@ class Attached:
 
     def close(self) -> None:
         self._raw.close()
+        self._socket.close()  # now; else when the response is collected as garbage
 
     def _receive(self) -> bool:
         """Reads more behind what is unread, which moves to the front first. False at the end."""

@@ -16,6 +16,7 @@ import docker.errors
 from docker.api.client import APIClient
 from docker.constants import DEFAULT_DOCKER_API_VERSION
 from docker.tls import TLSConfig
+from docker.transport import UnixHTTPAdapter
 from docker.utils.build import exclude_paths
 
 from buildbox.container import NAME_LABEL, ContainerSpec
@@ -57,9 +58,14 @@ def connect(address: Address) -> DockerEngine:
 
 
 def _client(address: Address, version: str) -> APIClient:
-    return APIClient(
+    client = APIClient(
         base_url=address.url, version=version, timeout=_QUICK, tls=_tls(address), use_ssh_client=True
     )
+    if address.url.startswith("unix://"):
+        # The SDK keeps 25 idle connections, one for each URL with its path, and seldom uses one again.
+        adapter = UnixHTTPAdapter(f"http+{address.url}", _QUICK, pool_connections=1)
+        client.mount(f"{client.base_url}/", adapter)
+    return client
 
 
 def unignored(folder: Path, patterns: Sequence[str], dockerfile: str) -> list[str]:
