@@ -54,9 +54,8 @@ def run_plan(
     Raises Interrupted where signals came and something doesn't end; and, when all is cleaned up, whatever
     a job or the display raised that is no BuildboxError.
     """
-    cpus = len(os.sched_getaffinity(0))
     display.plan(plan)
-    summary = _Run(plan, jobs, limit, keep_going, display, prepare_ahead or (1 if limit == 1 else cpus)).go()
+    summary = _Run(plan, jobs, limit, keep_going, display, prepare_ahead).go()
     display.finished(summary)
     return summary
 
@@ -81,14 +80,15 @@ class _Run:
         limit: int,
         keep_going: bool,
         display: Display,
-        prepare_ahead: int,
+        prepare_ahead: int | None,
     ) -> None:
         self._steps = plan.steps
         self._job_of = jobs
         self._keep_going = keep_going
         self._display = display
-        self._prepare_ahead = prepare_ahead
-        self._board = Board(plan, limit)
+        cpus = len(os.sched_getaffinity(0))
+        self._prepare_ahead = prepare_ahead or (1 if limit == 1 else cpus)
+        self._board = Board(plan, limit, cpus)
         self._events: SimpleQueue[_Done | int] = SimpleQueue()  # a number is a signal's
         self._jobs: dict[str, Job] = {}  # that aren't discarded yet
         self._under_way: dict[str, str] = {}  # step -> the phase that a thread is in
