@@ -82,14 +82,20 @@ def _lock(path: Path) -> int:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
-            if os.path.samestat(os.fstat(file), path.stat()):
+            if is_at(file, path):
                 return file
-        except FileNotFoundError:
-            pass
         except BaseException:
             os.close(file)
             raise
         os.close(file)  # removed or moved while we waited for it: take the one that has the name now
+
+
+def is_at(file: int, path: Path) -> bool:
+    """Whether the open, locked file still has this name: another may have removed it, and a third come."""
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager
@@ -115,7 +121,8 @@ def sweep(folder: Path) -> None:
             continue
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink(missing_ok=True)
+            if is_at(file, path):
+                path.unlink()
         except BlockingIOError:
             pass  # its writer lives
         finally:

@@ -177,10 +177,12 @@ def _abandoned(archive: Archive, now: float, *, remove: bool) -> Iterator[int]:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 status = os.fstat(file)
+                if not files.is_at(file, path):
+                    continue
                 done = path.parent.name == "ingest" or (archive.blobs / path.name).exists()
                 if done or now - status.st_mtime > _GRACE:
                     if remove:
-                        path.unlink(missing_ok=True)
+                        path.unlink()
                     yield status.st_size
             except BlockingIOError:
                 pass  # its writer lives
