@@ -114,13 +114,25 @@ class Logs:
             return self._path / f"{file_name(name)}"
         return None
 
-    def read(self, name: str) -> Iterator[bytes]:
-        """What the log of `name` holds, once it is closed; nothing where there is none. Raises OSError."""
+    def beside(self, name: str) -> list[str]:
+        """The names of the logs of what ran beside the step `name`, its services, that hold anything."""
+        with self._lock:
+            return [
+                log.name for log in self._logs.values() if log.name.startswith(f"{name}+") and log.written
+            ]
+
+    def read(self, name: str, last: int | None = None) -> Iterator[bytes]:
+        """What the log of `name` holds, or its `last` bytes; all of it once it is closed.
+
+        Nothing where there is none. Raises OSError.
+        """
         if self._folder is None or not self.log(name).written:
             return
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(file_name(name), flags, dir_fd=self._folder)
         try:
+            if last is not None:
+                os.lseek(descriptor, max(0, os.fstat(descriptor).st_size - last), os.SEEK_SET)
             while data := os.read(descriptor, _READ):
                 yield data
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 MASK = b"***"
@@ -52,11 +53,15 @@ class Masked:
         self._give(stream, given + data[done:end])
 
     def flush(self) -> None:
-        """Nothing more will come: what was held back isn't the whole of a value, but may have one in it."""
+        """Nothing more will come: what was held back isn't the whole of a value, but may have one in it.
+
+        Where nobody can take it any more, that was told before, or doesn't matter now.
+        """
         for stream, held in self._held.items():
             if held and self._any:
                 self._held[stream] = b""
-                self._give(stream, self._any.sub(MASK, held))
+                with suppress(OSError):
+                    self._give(stream, self._any.sub(MASK, held))
 
     def _give(self, stream: int, data: bytes) -> None:
         if data:

@@ -13,12 +13,15 @@ from buildbox.console.plain import PlainDisplay
 from buildbox.execute import Outcome, Output
 from buildbox.host import Host
 from buildbox.logs import Logs, Tee
-from buildbox.schedule.report import Display, Report, Summary
+from buildbox.schedule.report import Display, Report, State, Summary
 from buildbox.tasks.plan import Plan, Step
 
 
 class Closing(Display, Protocol):
-    """A Display that lets go of the terminal."""
+    """A Display that lets go of the terminal, and shows logs."""
+
+    def show(self, step: Step, name: str) -> None:
+        """The end of the log `name` of what ran beside a step that failed."""
 
     def close(self) -> None:
         """Draws no more; may be called again, and messages may still follow."""
@@ -66,6 +69,10 @@ class Kept:
     def ended(self, step: Step, report: Report) -> None:
         self._logs.log(step.name).close()
         self._display.ended(step, report)
+        if report.state is State.FAILED:
+            for name in self._logs.beside(step.name):
+                self._logs.log(name).close()
+                self._display.show(step, name)
 
     def finished(self, summary: Summary) -> None:
         self._display.finished(summary)

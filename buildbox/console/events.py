@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from buildbox.console.messages import Console
+from buildbox.console.telling import SHOWN
 from buildbox.execute import Outcome, Output
 from buildbox.logs import Logs
 from buildbox.schedule.report import Report, State, Summary
@@ -92,6 +93,15 @@ class JsonDisplay:
             not_run=_names(summary, State.NOT_RUN),
             logs=str(self._logs.kept) if self._logs.kept else None,
         )
+
+    def show(self, step: Step, name: str) -> None:
+        """The end of the log `name` of what ran beside `step`, as output of that name."""
+        output = _OutputEvents(name, self._event)
+        try:
+            for data in self._logs.read(name, SHOWN):
+                output.write(2, [memoryview(data)])
+        except OSError:
+            pass  # it can't be read, or nobody reads it
 
     def close(self) -> None:
         """Nothing is left to do."""

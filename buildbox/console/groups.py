@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from buildbox.console import words
 from buildbox.console.messages import Console
-from buildbox.console.telling import BAD, say_ended, say_summary
+from buildbox.console.telling import BAD, SHOWN, say_ended, say_summary
 from buildbox.console.writing import write_all
 from buildbox.execute import Outcome, Output
 from buildbox.logs import Logs
@@ -59,15 +59,19 @@ class GroupedDisplay:
         self._marks = marks
         self._out = out
         self._lock = threading.Lock()
+        self._asked: set[str] = set()  # the steps whose output isn't seen elsewhere
+        self._alone = False  # the run has one step
 
     def plan(self, plan: Plan) -> None:
         """See `schedule.report.Display`, for all methods."""
+        self._alone = len(plan.steps) == 1
 
     def started(self, step: Step, attempt: int) -> None:
         again = f", attempt {attempt}" if attempt > 1 else ""
         self._console.say(f"{step.name} …{again}")
 
     def output(self, step: Step) -> Output:
+        self._asked.add(step.name)
         return Unseen()
 
     def note(self, step: Step | None, text: str) -> None:
@@ -77,34 +81,38 @@ class GroupedDisplay:
         self._console.say(f"{step.name} {words.retry(step, outcome, pause)}")
 
     def ended(self, step: Step, report: Report) -> None:
-        if report.state is not State.NOT_RUN:
-            try:
-                self._group(step, report)
-            except OSError as error:
-                self._console.warn(f"the output of {step.name} can't be shown: {error.strerror}")
-        say_ended(self._console, step, report)
+        if report.state is not State.NOT_RUN and step.name in self._asked:
+            title = f"{step.name} {words.verdict(step, report)}"
+            self._group(step.name, title, report.state not in BAD)
+        say_ended(self._console, step, report, alone=self._alone)
 
     def finished(self, summary: Summary) -> None:
         say_summary(self._console, summary, self._logs)
 
+    def show(self, step: Step, name: str) -> None:
+        """The end of the log `name` of what ran beside `step`, as a group of its own."""
+        self._group(name, f"the end of the log of {name}", True, SHOWN)
+
     def close(self) -> None:
         """Nothing is left to do."""
 
-    def _group(self, step: Step, report: Report) -> None:
-        marks, title = self._marks, f"{step.name} {words.verdict(step, report)}"
-        folded = report.state not in BAD
+    def _group(self, name: str, title: str, folded: bool, size: int | None = None) -> None:
+        marks = self._marks
         begin, end = (marks.folded, marks.folded_end) if folded else (marks.shown, marks.shown_end)
-        with self._lock:
-            last = b"\n"
-            self._write(begin(step.name, int(time.time()), title.replace("\n", " ")).encode())
-            for data in self._logs.read(step.name):
-                self._write(data)
-                last = data[-1:]
-            closing = end(step.name, int(time.time())).encode()
-            self._write(closing if last == b"\n" else b"\n" + closing)
-        fault = self._logs.log(step.name).fault
+        try:
+            with self._lock:
+                last = b"\n"
+                self._write(begin(name, int(time.time()), title.replace("\n", " ")).encode())
+                for data in self._logs.read(name, size):
+                    self._write(data)
+                    last = data[-1:]
+                closing = end(name, int(time.time())).encode()
+                self._write(closing if last == b"\n" else b"\n" + closing)
+        except OSError as error:
+            self._console.warn(f"the output of {name} can't be shown: {error.strerror}")
+        fault = self._logs.log(name).fault
         if fault:
-            self._console.warn(f"not all output of {step.name} could be kept: {fault.strerror}")
+            self._console.warn(f"not all output of {name} could be kept: {fault.strerror}")
 
     def _write(self, data: bytes) -> None:
         write_all(self._out, [memoryview(data)])

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from buildbox.console import words
 from buildbox.console.last_line import LastLine
 from buildbox.console.messages import Console
-from buildbox.console.telling import BAD, say_summary
+from buildbox.console.telling import BAD, SHOWN, say_summary
 from buildbox.console.writing import write_all
 from buildbox.execute import Outcome, Output
 from buildbox.logs import Logs
@@ -48,6 +48,7 @@ class LiveDisplay:
         self._begun = time.monotonic()
         self._total = 0
         self._running: dict[str, _Running] = {}
+        self._asked: set[str] = set()  # the steps whose output isn't seen elsewhere
         self._ends: dict[str, LastLine] = {}
         self._done: Counter[State] = Counter()
         self._unicode = (sys.stderr.encoding or "").lower().startswith("utf")
@@ -63,6 +64,7 @@ class LiveDisplay:
 
     def output(self, step: Step) -> Output:
         with self._lock:
+            self._asked.add(step.name)
             return self._ends.setdefault(step.name, LastLine())
 
     def note(self, step: Step | None, text: str) -> None:
@@ -80,14 +82,18 @@ class LiveDisplay:
         if report.state is State.NOT_RUN:
             return  # the summary has them together
         line = self._line(step, report)
-        if report.state in BAD or self._console.verbose:
-            self._print_output(step, line)
+        if step.name in self._asked and (report.state in BAD or self._console.verbose):
+            self._print_log(step.name, line)
         else:
             self._console.raw(line)
 
     def finished(self, summary: Summary) -> None:
         self.close()
         say_summary(self._console, summary, self._logs)
+
+    def show(self, step: Step, name: str) -> None:
+        """The end of the log `name` of what ran beside `step`, behind a line that says so."""
+        self._print_log(name, f"the end of the log of {name}:\n", SHOWN)
 
     def close(self) -> None:
         """What is drawn is gone, the cursor is back; lines that follow are just written."""
@@ -108,21 +114,21 @@ class LiveDisplay:
         colored = f"{color}{sign}{_RESET}" if self._console.color else sign
         return "\n  ".join((f"{colored} {text}", *words.advice(report))) + "\n"
 
-    def _print_output(self, step: Step, line: str) -> None:
-        """The step's line, then its output byte for byte, in one piece."""
+    def _print_log(self, name: str, line: str, size: int | None = None) -> None:
+        """The line, then what was written, byte for byte, in one piece."""
         with self._console.screen.paused():
             try:
                 write_all(2, [memoryview(line.encode(errors="backslashreplace"))])
                 last = b"\n"
-                for data in self._logs.read(step.name):
+                for data in self._logs.read(name, size):
                     write_all(2, [memoryview(data)])
                     last = data[-1:]
                 write_all(2, [memoryview(b"\033[0m" if last == b"\n" else b"\033[0m\n")])
             except OSError as error:
-                self._console.warn(f"the output of {step.name} can't be shown: {error.strerror}")
-        fault = self._logs.log(step.name).fault
+                self._console.warn(f"the output of {name} can't be shown: {error.strerror}")
+        fault = self._logs.log(name).fault
         if fault:
-            self._console.warn(f"not all output of {step.name} could be kept: {fault.strerror}")
+            self._console.warn(f"not all output of {name} could be kept: {fault.strerror}")
 
     def _rows(self, width: int, height: int) -> Sequence[tuple[str, str]]:
         """What is drawn: the steps that run, those that began first on top, then how far the run is."""

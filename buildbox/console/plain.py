@@ -9,7 +9,7 @@ from functools import partial
 from buildbox.console import words
 from buildbox.console.lines import Lines
 from buildbox.console.messages import Console
-from buildbox.console.telling import say_ended, say_summary
+from buildbox.console.telling import SHOWN, say_ended, say_summary
 from buildbox.console.writing import write_all
 from buildbox.execute import Outcome, Output
 from buildbox.logs import Logs
@@ -26,9 +26,11 @@ class PlainDisplay:
         self._descriptors = {1: out, 2: err}
         self._lock = threading.Lock()
         self._outputs: dict[str, _Prefixed] = {}
+        self._alone = False  # the run has one step
 
     def plan(self, plan: Plan) -> None:
         """See `schedule.report.Display`, for all methods."""
+        self._alone = len(plan.steps) == 1
 
     def started(self, step: Step, attempt: int) -> None:
         again = f", attempt {attempt}" if attempt > 1 else ""
@@ -47,10 +49,20 @@ class PlainDisplay:
 
     def ended(self, step: Step, report: Report) -> None:
         self._flush(step)
-        say_ended(self._console, step, report)
+        say_ended(self._console, step, report, alone=self._alone)
 
     def finished(self, summary: Summary) -> None:
         say_summary(self._console, summary, self._logs)
+
+    def show(self, step: Step, name: str) -> None:
+        """The end of the log `name` of what ran beside `step`, as lines with that name."""
+        output = _Prefixed(name, lambda stream, lines: self._write(2, lines))
+        try:
+            for data in self._logs.read(name, SHOWN):
+                output.write(2, [memoryview(data)])
+        except OSError:
+            pass  # it can't be read, or nobody reads it
+        output.flush()
 
     def close(self) -> None:
         """Lines that haven't ended are given out; called however the run ends."""

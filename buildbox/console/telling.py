@@ -10,14 +10,18 @@ from buildbox.schedule.report import Report, State, Summary
 from buildbox.tasks.plan import Step
 
 BAD = frozenset({State.FAILED, State.STOPPED})
+SHOWN = 1 << 14  # bytes of the end of a service's log, where a task with it failed
 
 
-def say_ended(console: Console, step: Step, report: Report) -> None:
-    """How a step ended; the steps that weren't run are told together, in the end."""
+def say_ended(console: Console, step: Step, report: Report, *, alone: bool) -> None:
+    """How a step ended; the steps that weren't run are told together, in the end.
+
+    The quiet are told of failures, too, unless the step ran `alone`: then its exit status is enough.
+    """
     if report.state is State.NOT_RUN or report.status == Exit.BROKEN_PIPE:
         return
     text = f"{step.name} {words.verdict(step, report)}"
-    if report.state in BAD:
+    if report.state in BAD and not (alone and console.quiet):
         console.warn(text, words.advice(report))
     else:
         console.say(text)
@@ -26,14 +30,16 @@ def say_ended(console: Console, step: Step, report: Report) -> None:
 def say_summary(console: Console, summary: Summary, logs: Logs) -> None:
     """The run's last lines: totals, what wasn't run and why, where the logs of what failed are."""
     bad = [report for report in summary.reports if report.state in BAD]
-    if len(summary.reports) > 1:
+    many = len(summary.reports) > 1
+    if many:
         console.say(words.totals(summary))
     for why, names in words.not_run(summary).items():
         console.say(f"not run{why}: {', '.join(names)}")
     for report in bad:
-        path = logs.path(report.step)
-        if path:
-            console.say(f"the log of {report.step}: {path}")
+        for name in (*([report.step] if many else []), *logs.beside(report.step)):
+            path = logs.path(name)
+            if path:
+                console.say(f"the log of {name}: {path}")
     if not bad and logs.kept:
         console.detail(f"logs: {logs.kept}")
     if summary.unclean:

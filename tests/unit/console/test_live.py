@@ -183,6 +183,35 @@ display.finished(summary(passed("a"), passed("build")))
         ]
 
 
+def test_a_hermetic_target_has_it_from_its_first_output(tmp_path: Path) -> None:
+    script = """
+from buildbox.cli.streams import Descriptors
+from buildbox.console.target import Targeted
+target = Targeted(display, "build", Descriptors(), kept)
+target.plan(plan(a, b))
+target.started(a, 1)
+output = target.output(b)  # it is prepared already
+wait()
+target.ended(a, passed("a"))
+write(output, (1, b"what it "))
+time.sleep(0.3)
+target.started(b, 1)
+write(output, (2, b"wrote\\n"))
+target.ended(b, failed("build"))
+target.finished(summary(passed("a"), failed("build")))
+"""
+    with shown(script, tmp_path) as terminal:
+        terminal.see(lambda picture: "1 running" in "".join(picture.text))
+        go_on(terminal)
+        assert terminal.end() == 0
+        assert [line for line in terminal.picture.text if line][:-1] == [
+            "✓ a 1.2s",
+            "what it wrote",
+            "✗ build failed: exit status 2 (3.4s)",
+            "buildbox: 1 passed, 1 failed (12s)",
+        ]
+
+
 def test_work_in_between_has_a_row(tmp_path: Path) -> None:
     script = """
 display.plan(plan(a))
