@@ -38,7 +38,7 @@ REAL = {
         ("release/*.whl", "release/*.tar.gz", "release/SHA256SUMS"),
         {
             "build": "Successfully built pg8000-1.31.2.tar.gz and pg8000-1.31.2-py3-none-any.whl",
-            "test": "218 passed",
+            "test": "217 passed, 1 deselected",
         },
         "test_notes.py",
         {"test"},
