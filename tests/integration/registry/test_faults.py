@@ -122,6 +122,17 @@ def test_a_registry_that_asks_to_wait_is_waited_for_by_all_threads_and_that_is_s
     assert notes == [f"{faulty.host} says that there were too many requests (429); waiting 1.0s, as it asks"]
 
 
+@pytest.mark.parametrize(("rule", "asked"), [(status(503), 2), (status(503, Retry_After="30"), 1)])
+def test_who_wants_no_late_answer_hardly_waits(faulty: FaultyRegistry, rule: Rule, asked: int) -> None:
+    faulty.rules = [only("/manifests/", rule)]
+    registry = Registry(faulty.host, pause=0.01, quick=True)
+    begin = time.monotonic()
+    with pytest.raises(ImageError):
+        registry.resolve("x", "1")
+    assert time.monotonic() - begin < 2
+    assert len(faulty.requests("/manifests/")) == asked
+
+
 @pytest.mark.parametrize("code", [401, 403])
 def test_refused_without_a_way_in(faulty: FaultyRegistry, code: int) -> None:
     faulty.rules = [only("/manifests/", status(code))]

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from buildbox.archive.plan import Limits, plan, size_of
-from buildbox.archive.stock import IMAGE, OTHER, PACKAGES, Kept
+from buildbox.archive.stock import IMAGE, OTHER, PACKAGES, RESULT, Kept
 from buildbox.digest import Digest
 from buildbox.oci import OCI_INDEX, Descriptor
 
@@ -119,3 +121,29 @@ def test_an_image_of_two_locks_holds_the_packages_of_both() -> None:
 def test_what_is_no_image_or_has_no_name_stays() -> None:
     stock = kept("artifact", kind=OTHER, days=900), kept("unnamed", unnamed=True, days=900)
     assert gone(*stock, age=1, size=1) == {}
+
+
+def result(name: str, *, days: float = 10, size: int = 100, damage: str = "") -> Kept:
+    return replace(kept(name, days=days, size=size, kind=RESULT), damage=damage)
+
+
+def test_results_go_first_where_there_is_too_much() -> None:
+    stock = [kept("old image", days=300), result("old", days=30), result("new", days=1)]
+    assert gone(*stock, size=250) == {"old": "size"}
+    assert gone(*stock, size=150) == {"old": "size", "new": "size"}
+    assert gone(*stock, size=50) == {"old": "size", "new": "size", "old image": "size"}
+
+
+def test_what_is_too_old_goes_before_results_are_dropped_for_room() -> None:
+    stock = [kept("old image", days=300), result("new", days=1)]
+    assert gone(*stock, size=150, age=100) == {"old image": "age"}
+
+
+def test_results_go_by_their_last_use_too() -> None:
+    stock = [result("used", days=300), result("not used", days=300)]
+    assert gone(*stock, age=100, used="used=5") == {"not used": "age"}
+
+
+def test_damaged_results_always_go_and_damaged_images_never_for_that() -> None:
+    stock = [result("spoilt", damage="x"), result("good"), replace(kept("image"), damage="x")]
+    assert gone(*stock) == {"spoilt": "damage"}
