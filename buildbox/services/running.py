@@ -41,6 +41,7 @@ class Running:
         self._kept = 0  # bytes in _last
         self._container: str | None = None
         self._leaving = False
+        self._is_over = False  # its output has ended, and so it has, or is about to
         self._threads: list[threading.Thread] = []
 
     def start(self, engine: Engine, spec: ContainerSpec, image: ImageConfig) -> None:
@@ -123,6 +124,7 @@ class Running:
                 except OSError:
                     lost = True  # a full disk is no reason to end a task
         finally:
+            self._is_over = True
             stream.close()
         self.ended = None if self._leaving else engine.wait(container)
 
@@ -136,7 +138,8 @@ class Running:
         ask = readiness(engine, container, self.service, image)
         while not (self._leaving or self.ended):
             try:
-                self.is_ready, self._why_not = ask()
+                ready, self._why_not = ask()
+                self.is_ready = ready and not self._is_over
             except ServiceFailed:
                 raise
             except EngineError:

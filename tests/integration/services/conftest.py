@@ -1,0 +1,16 @@
+"""The machine's engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.engines import SOCKET, Subject, real
+
+
+@pytest.fixture(scope="module")
+def subject() -> Iterator[Subject]:
+    """The engine, and a tiny image that it has."""
+    with real(SOCKET) as found:
+        yield found
