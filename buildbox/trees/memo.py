@@ -102,6 +102,11 @@ def write_base(
     return facts
 
 
+def forget_base(folder: Path) -> None:
+    """`base` isn't what the facts say."""
+    _forget(folder / "facts")
+
+
 def read_selections(folder: Path) -> dict[str, Any]:
     """The selections that are known, oldest first."""
     try:

@@ -2,9 +2,9 @@
 
 git's object ids aren't used: they are of bytes that gitattributes(5) may have converted. What is used is what
 the index knows of each file's stat(2). `base` (see memo.py) has the sha256 of files that were as the index
-says when they were read. While the index has the same bytes, and git says that a file still is as the index says,
-that sha256 is right: git compares size, inode, mtime and ctime, the times by whole seconds, and a file is in
-`base` only if its ctime's second was over before git was asked, so any later change gets a later second.
+says when they were read. While the index has the same bytes, and git says that a file still is as the index
+says, that sha256 is right: git compares size, inode, mtime and ctime, the times by whole seconds, and a file
+is in `base` only if its ctime's second was over before git was asked, so a later change gets a later second.
 All else (changed, new, assume-unchanged, skip-worktree, unmerged, intent-to-add) is "loose": the disk tells.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from buildbox.trees.faults import Changed, TreeError
 from buildbox.trees.folders import Folders
 from buildbox.trees.git import Git, find_git_at, together
-from buildbox.trees.memo import Facts, memo_folder, read_base, read_facts, read_files, write_base
+from buildbox.trees.memo import Facts, forget_base, memo_folder, read_base, read_facts, read_files, write_base
 from buildbox.trees.seen import CLOCK, Seen, see
 
 _TRIES = 10
@@ -39,6 +39,8 @@ class View:
     facts: Facts
     changed: tuple[str, ...]  # tracked files that aren't, or may not be, as the index says
     untracked: tuple[str, ...]
+    now: float  # seconds since the epoch; when it was looked at, or before
+    files: Mapping[str, Seen] | None  # what `base` has, if that was read or made
 
     def loose(self) -> Iterator[str]:
         """The files whose content only the disk can tell, or that they are gone; by paths in the project."""
@@ -46,13 +48,25 @@ class View:
             yield self.prefix + path
 
     def base(self) -> Mapping[str, Seen]:
-        """The other ones. Raises Changed where they were forgotten."""
-        found = read_base(self.memos, self.facts)
-        if found is None:
+        """The other ones. Raises Changed where they can't be told any more."""
+        found = self.files if self.files is not None else read_base(self.memos, self.facts)
+        return self._read_again() if found is None else found
+
+    def _read_again(self) -> Mapping[str, Seen]:
+        """The memo is damaged, or another process has written one of another index."""
+        forget_base(self.memos)
+        view, _ = _look(self.prefix, self.git, self.memos, self.now)
+        if view.facts.index != self.facts.index or view.files is None:
             raise Changed(
-                "the project's index changed while the task's inputs were gathered", "Run it again."
+                "git's index changed while the task's inputs were gathered",
+                "Run it again when nothing else changes the project.",
             )
-        return found
+        files = dict(view.files)
+        with Folders(self.git.folder) as folders:
+            for path in {*view.changed, *view.facts.holes}.difference(self.changed, self.facts.holes):
+                if file := see(folders, path, {}):
+                    files[path] = file
+        return files
 
 
 def look_with_git(root: Path, data: Path, env: Mapping[str, str], now: float) -> tuple[View, ...]:
@@ -68,7 +82,7 @@ def look_with_git(root: Path, data: Path, env: Mapping[str, str], now: float) ->
     left = [("", git)]
     while left:
         prefix, git = left.pop()
-        view, inner = _look(prefix, git, data, now)
+        view, inner = _look(prefix, git, memo_folder(data, git.folder), now)
         found.append(view)
         for name in inner:
             folder = git.folder / name
@@ -88,8 +102,8 @@ def _is_ignored(git: Git) -> bool:
     return replace(git, folder=git.folder.parent).ignores(git.folder.name)
 
 
-def _look(prefix: str, git: Git, data: Path, now: float) -> tuple[View, tuple[str, ...]]:
-    memos = memo_folder(data, git.folder)
+def _look(prefix: str, git: Git, memos: Path, now: float) -> tuple[View, tuple[str, ...]]:
+    """What git says, and the folders that are repositories of their own, if they are there."""
     for _ in range(_TRIES):
         before = _identity(git.index)
         index = _digest(git.index)
@@ -104,19 +118,21 @@ def _look(prefix: str, git: Git, data: Path, now: float) -> tuple[View, tuple[st
             continue
         changed = _names(answers[0])[1::2]
         others = _names(answers[1])
+        files = None
         if facts is None:
-            facts = _make_base(git, memos, index, _names(answers[2]), set(changed), now)
+            facts, files = _make_base(git, memos, index, _names(answers[2]), set(changed), now)
         # A repository inside of this one, which nobody has made a submodule of, ends with "/".
         nested = [name[:-1] for name in others if name.endswith("/")]
         untracked = [name for name in others if not name.endswith("/")]
-        view = View(prefix, git, memos, facts, tuple(dict.fromkeys(changed)), tuple(untracked))
+        loose = tuple(dict.fromkeys(changed)), tuple(untracked)
+        view = View(prefix, git, memos, facts, *loose, now, files)
         return view, tuple(dict.fromkeys((*facts.links, *nested)))
     raise Changed(f"git's index of {git.folder} changes all the time", "Run it again when git is at rest.")
 
 
 def _make_base(
     git: Git, memos: Path, index: str, tracked: Sequence[str], changed: set[str], now: float
-) -> Facts:
+) -> tuple[Facts, Mapping[str, Seen]]:
     """Reads the tracked files that are as the index says, and keeps what they are."""
     known = {**read_files(memos / "loose"), **read_files(memos / "base")}
     files: list[Seen] = []
@@ -140,7 +156,8 @@ def _make_base(
             holes.append(path)
     holes, links = list(dict.fromkeys(holes)), list(dict.fromkeys(links))  # what is unmerged has up to three
     again = max(young, default=None)
-    return write_base(memos, index, files, again=again, holes=holes, links=links)
+    facts = write_base(memos, index, files, again=again, holes=holes, links=links)
+    return facts, {file.path: file for file in files}
 
 
 def _try_to_see(folders: Folders, path: str, known: Mapping[str, Seen]) -> Seen | None:
