@@ -11,7 +11,7 @@ from buildbox.cli.graph_run import Wishes, made_here, run_in, session_for
 from buildbox.config.model import FILE_NAME
 from buildbox.errors import BuildboxError
 from buildbox.tasks.plan import Plan
-from buildbox.tasks.watching import affected
+from buildbox.tasks.watching import affected, replan
 
 _SETTLED = 200  # milliseconds without a change, after which a burst of them is over
 
@@ -37,11 +37,8 @@ def keep_running(call: Call, project: Project, plan: Plan, allow: Sequence[str],
             if not names:
                 continue
             console.say(f"{_shown(paths)} changed: {', '.join(names)}")
-            some = Plan(
-                {name: plan.steps[name] for name in names}, tuple(t for t in plan.targets if t in names)
-            )
             try:
-                status = run_in(call, project, session, some, replace(wishes, force=False))
+                status = run_in(call, project, session, replan(plan, names), replace(wishes, force=False))
             except BuildboxError as error:
                 console.error(error)
                 status = error.exit
