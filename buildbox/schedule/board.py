@@ -12,8 +12,7 @@ _MOST_AHEAD = 4  # steps that wait for a slot with all made ready for their star
 class Board:
     """The steps on their way to a slot, each taken once. `limit` is the number of slots.
 
-    Parking ahead takes no more than half of the `cpus`: to start a container costs an engine up to 0.2 s
-    of one, which what runs has more use for.
+    No more than `cpus` are being parked ahead at once: to start a container costs an engine 0.2 s of one.
 
     Those that may go on do so in the plan's order; but one that waits parked goes before one that doesn't.
     """
@@ -51,7 +50,7 @@ class Board:
             self._slots.add(name)
             return name
         busy = sum(not done for done in self._ahead.values())
-        room = len(self._ahead) < min(self._limit, _MOST_AHEAD) and busy < max(1, self._cpus // 2)
+        room = len(self._ahead) < min(self._limit, _MOST_AHEAD) and busy < self._cpus
         if not free and room:
             name = self._names[heappop(self._ready)]
             self._ahead[name] = False

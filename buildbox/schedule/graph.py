@@ -18,12 +18,12 @@ from buildbox.execute.events import FORWARDED, in_background
 from buildbox.execute.stop import STOPPING, caught
 from buildbox.schedule.board import Board
 from buildbox.schedule.job import Job
+from buildbox.schedule.pauses import pause_after
 from buildbox.schedule.report import Display, Report, State, Summary
 from buildbox.tasks.plan import Plan, Step
 
 _TICK = 1.0  # seconds; a signal that comes right as Python falls asleep wakes nobody
 _PATIENCE = 1.0  # seconds that a stop waits for steps that are still being prepared
-_LONGEST_PAUSE = 30.0  # seconds between two attempts
 _DISCARDS = 2  # at once
 
 
@@ -248,7 +248,7 @@ class _Run:
             self._note_failure(name, outcome.status)  # now: its slot is free
             self._unfinished.append(name)
         else:
-            pause = min(2.0 ** (attempt - 1), _LONGEST_PAUSE)
+            pause = pause_after(attempt)
             self._pauses[name] = time.monotonic() + pause
             self._display.retrying(self._steps[name], outcome, pause)
 

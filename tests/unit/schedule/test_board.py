@@ -27,8 +27,8 @@ def test_no_more_than_four_are_ahead() -> None:
     assert len([name for _ in range(20) if (name := board.take_ready())]) == 14
 
 
-def test_parking_ahead_leaves_half_of_the_machine_to_what_runs() -> None:
-    board = ready(9, limit=2, cpus=2)
+def test_parking_ahead_is_not_done_for_more_than_there_are_cpus_at_once() -> None:
+    board = ready(9, limit=2, cpus=1)
     assert [board.take_ready() for _ in range(4)] == ["a", "b", "c", None]
     assert not board.parked("c")
     assert [board.take_ready() for _ in range(2)] == ["d", None]
