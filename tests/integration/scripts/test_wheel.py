@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -33,9 +32,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     subprocess.run(build, check=True, cwd=folder)
     (wheel,) = folder.glob("buildbox-*.whl")
-    with zipfile.ZipFile(wheel) as file:
-        file.extractall(folder / "site")
-    return folder / "site"
+    site = folder / "site"  # by pip, which keeps a program's mode
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-compile"]
+    subprocess.run([*install, "--target", str(site), str(wheel)], check=True)
+    return site
 
 
 def call(installed: Path, folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
