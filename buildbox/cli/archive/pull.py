@@ -34,7 +34,8 @@ def pull(
     """Pull the project's pinned images from the remote archive, where `archive push` put them.
 
     The same as `archive save`, from that place alone: by digest, checked against the pin, and only what the
-    archive lacks. The pin's own registry isn't asked.
+    archive lacks. The pin's own registry isn't asked. Results of tasks aren't pulled here: `buildbox run`
+    asks for each one when it needs it.
 
     With --json: as `archive save`. Exit status: 121 where the remote archive lacks an image; the others are
     pulled all the same.
