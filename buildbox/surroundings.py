@@ -101,7 +101,7 @@ def surrounded(
                     log=ears.log,
                 )
             )
-        yield container_spec(
+        spec = container_spec(
             step,
             Facts(
                 image=image_id,
@@ -121,6 +121,11 @@ def surrounded(
                 service_network=network,
             ),
         )
+        if not session.engine.address.startswith("unix://"):
+            from buildbox.volumes import carried
+
+            spec = stack.enter_context(carried(session.engine, spec, run))
+        yield spec
 
 
 def mounted_view(session: Session, step: Step) -> View:

@@ -173,7 +173,7 @@ class Call:
 
         The engine is asked when a step needs it. Raises NotAllowed, ConfigError, ImageError, EngineError.
         """
-        from buildbox.run import vet
+        from buildbox.run import vet, vet_place
         from buildbox.session import Connected, Connection, Session
 
         try:
@@ -183,6 +183,8 @@ class Call:
             raise
         bounds = self.bounds(root, allowed, address)
         vet(steps, bounds)
+        if start:
+            vet_place(steps, address.url)
         secrets = self._secrets(steps, bounds, address) if start else {}
 
         @contextmanager
@@ -243,7 +245,7 @@ class Call:
         engine = self.connect(address)
         runs = self.host.data / "runs"
         with lease(runs, address.url) as run:
-            sweep_dead(engine, runs, self.host.now)
+            sweep_dead(engine, runs, self.host.now, self.host.env.get("XDG_RUNTIME_DIR"))
             yield engine, run
             engine.close()
 
