@@ -45,7 +45,10 @@ def test_a_task_sees_its_inputs_and_what_it_needs_and_nothing_else(
     hermetic = true
     needs = ["gen"]
     inputs = ["a file", "program", "link", "src/*.txt", "!src/b.txt"]
-    run = "find . | sort | while read -r f; do stat -c '%n %F %a %u:%g %Y' \"$f\"; done; readlink link; umask; pwd"
+    run = '''
+    find . | sort | while read -r f; do stat -c "%n %F %a %u:%g %Y" "$f"; done
+    readlink link; umask; pwd
+    '''
     """
     project = make_project(GRAPH + look, caller=caller)
     project.write({"a file": "a", "program": "#!", "src/a.txt": "a", "src/b.txt": "b", "other": "o"})
