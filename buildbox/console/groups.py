@@ -84,6 +84,8 @@ class GroupedDisplay:
         if report.state is not State.NOT_RUN and step.name in self._asked:
             title = f"{step.name} {words.verdict(step, report)}"
             self._group(step.name, title, report.state not in BAD)
+            if report.state not in BAD:
+                return  # the group's title says it
         say_ended(self._console, step, report, alone=self._alone)
 
     def finished(self, summary: Summary) -> None:
