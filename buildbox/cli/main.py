@@ -22,7 +22,20 @@ from buildbox.console import Console
 from buildbox.errors import BuildboxError, Exit, UsageError
 from buildbox.host import Host
 
-VERBS = ("init", "check", "list", "run", "shell", "exec", "pin", "images", "archive", "doctor", "clean")
+VERBS = (
+    "init",
+    "check",
+    "list",
+    "graph",
+    "run",
+    "shell",
+    "exec",
+    "pin",
+    "images",
+    "archive",
+    "doctor",
+    "clean",
+)
 _WITH_VALUE = ("-C", "--project", "--engine", "--color")
 _FLAGS = ("--offline", "-q", "--quiet", "-v", "--verbose", "--json")
 _WITH_ARGS = ("run", "exec")
