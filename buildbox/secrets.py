@@ -33,10 +33,14 @@ def gather(
     sources: Mapping[str, SecretSource],
     env: Mapping[str, str],
     run_command: RunCommand | None = None,
+    *,
+    root: Path | None = None,
+    user_config: Path | None = None,
 ) -> Mapping[str, bytes]:
     """The values of the secrets `names`: from the user's own `sources`, else from the caller's environment.
 
-    Raises UsageError that names all that can't be had.
+    Raises UsageError that names all that can't be had, and what to write in `user_config` for the project in
+    `root`.
     """
     values: dict[str, bytes] = {}
     faults: list[str] = []
@@ -54,11 +58,13 @@ def gather(
             values[name] = value
     if faults:
         what = "a secret" if len(faults) == 1 else f"{len(faults)} secrets"
+        name = faults[0].partition(" ")[0]
         raise UsageError(
             f"{what} can't be had: {'; '.join(faults)}",
-            "Set each in the environment that buildbox is called with, or say in your config.toml where its"
-            ' value is:\n[allow."/PATH/OF/THE/PROJECT".secrets]\nNAME = { file = "~/.token" }'
-            '\nNAME = { command = ["pass", "show", "token"] }',
+            "Set each in the environment that buildbox is called with, or say in "
+            f"{user_config or 'your config.toml'} where its value is:\n"
+            f'[allow."{root or "/PATH/OF/THE/PROJECT"}".secrets]\n'
+            f'{name} = {{ file = "~/.token" }}\nor\n{name} = {{ command = ["pass", "show", "token"] }}',
         )
     return values
 

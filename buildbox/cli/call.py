@@ -214,7 +214,8 @@ class Call:
         from buildbox.secrets import gather, require_local
 
         require_local(address.is_local, names)
-        return gather(names, bounds.allowance.secrets, self.host.env)
+        root, config = bounds.root, self.host.user_config
+        return gather(names, bounds.allowance.secrets, self.host.env, root=root, user_config=config)
 
     def note_use(self, project: Project | None, used: Iterable[ImageRef]) -> None:
         """Notes what the project pins and which images are used now, for `archive list` and `archive gc`.

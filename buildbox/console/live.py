@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from buildbox.console import words
 from buildbox.console.last_line import LastLine
 from buildbox.console.messages import Console
-from buildbox.console.telling import BAD, SHOWN, say_summary
+from buildbox.console.telling import SHOWN, say_summary
 from buildbox.console.writing import write_all
 from buildbox.execute import Outcome, Output
 from buildbox.logs import Logs
@@ -82,7 +82,7 @@ class LiveDisplay:
         if report.state is State.NOT_RUN:
             return  # the summary has them together
         line = self._line(step, report)
-        if step.name in self._asked and (report.state in BAD or self._console.verbose):
+        if step.name in self._asked and (report.state is State.FAILED or self._console.verbose):
             self._print_log(step.name, line)
         else:
             self._console.raw(line)

@@ -53,7 +53,8 @@ def test_all_that_are_missing_are_told_together(tmp_path: Path) -> None:
     }
     names = ["TOKEN", "EMPTY", *sources, "THERE"]
     with pytest.raises(UsageError) as caught:
-        gather(names, sources, {**ENV, "EMPTY": "", "THERE": "value"})
+        env = {**ENV, "EMPTY": "", "THERE": "value"}
+        gather(names, sources, env, root=Path("/project"), user_config=Path("/config.toml"))
     assert caught.value.reason == (
         "6 secrets can't be had: TOKEN is not set; EMPTY is empty;"
         f" GONE is said to be in {tmp_path}/nowhere: No such file or directory;"
@@ -61,7 +62,10 @@ def test_all_that_are_missing_are_told_together(tmp_path: Path) -> None:
         " NO_PROGRAM is said to come from the command 'buildbox-has-no-such-program':"
         " No such file or directory"
     )
-    assert "[allow." in caught.value.hint
+    assert caught.value.hint.endswith(
+        'say in /config.toml where its value is:\n[allow."/project".secrets]\nTOKEN = { file = "~/.token" }\n'
+        'or\nTOKEN = { command = ["pass", "show", "token"] }'
+    )
 
 
 def test_a_command_is_run_without_a_shell_and_without_input() -> None:
