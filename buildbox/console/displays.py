@@ -67,7 +67,10 @@ class Kept:
         self._display.retrying(step, outcome, pause)
 
     def ended(self, step: Step, report: Report) -> None:
-        self._logs.log(step.name).close()
+        log = self._logs.log(step.name)
+        log.close()
+        if log.fault:
+            self._display.note(step, f"not all of its output could be kept: {log.fault.strerror}")
         self._display.ended(step, report)
         if report.state is State.FAILED:
             for name in self._logs.beside(step.name):

@@ -112,9 +112,6 @@ class GroupedDisplay:
                 self._write(closing if last == b"\n" else b"\n" + closing)
         except OSError as error:
             self._console.warn(f"the output of {name} can't be shown: {error.strerror}")
-        fault = self._logs.log(name).fault
-        if fault:
-            self._console.warn(f"not all output of {name} could be kept: {fault.strerror}")
 
     def _write(self, data: bytes) -> None:
         write_all(self._out, [memoryview(data)])

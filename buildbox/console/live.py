@@ -126,9 +126,6 @@ class LiveDisplay:
                 write_all(2, [memoryview(b"\033[0m" if last == b"\n" else b"\033[0m\n")])
             except OSError as error:
                 self._console.warn(f"the output of {name} can't be shown: {error.strerror}")
-        fault = self._logs.log(name).fault
-        if fault:
-            self._console.warn(f"not all output of {name} could be kept: {fault.strerror}")
 
     def _rows(self, width: int, height: int) -> Sequence[tuple[str, str]]:
         """What is drawn: the steps that run, those that began first on top, then how far the run is."""

@@ -112,3 +112,15 @@ def test_the_quiet_see_by_its_status_that_a_single_task_failed(
     display.plan(plan(step()))
     display.ended(step(), failed())
     assert capfd.readouterr() == ("", "")
+
+
+def test_output_that_cannot_be_kept_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    kept = logs(tmp_path)
+    (tmp_path / f"project/.buildbox/logs/20231114T221320-abc/{step().name}.log").mkdir(parents=True)
+    display = Kept(choose(CONSOLE, host(tmp_path), kept, alone=False), kept)
+    write(display.output(step()), (1, b"text\n"))
+    display.ended(step(), passed())
+    assert capfd.readouterr() == (
+        "test | text\n",
+        "buildbox: test: not all of its output could be kept: Is a directory\nbuildbox: test passed (1.2s)\n",
+    )
