@@ -94,6 +94,7 @@ class Ground:
         if self._tree is None:
             host = self.session.host
             self._tree = WorkTree.look(self.root, host.data, host.env, host.now)
+            self._tree.expect({step.task.inputs for step in self.plan.steps.values() if step.task.hermetic})
         return self._tree
 
 

@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -67,10 +67,18 @@ class Git:
             raise _failed(self.folder, _words(done) or f"it ended with status {done.returncode}")
         return done.stdout
 
-    def ignores(self, path: str) -> bool:
-        """Whether `path`, relative to the folder, is ignored. False where it isn't in this working tree."""
-        line = self._line(self.filters, ("check-ignore", "-q", "--", f"./{path}"))
-        return _asked(line, self.folder, self.env).returncode == 0
+    def ignored(self, paths: Collection[str]) -> frozenset[str]:
+        """Those of `paths`, relative to the folder, that are ignored; none that lie outside of this tree."""
+        asked = {os.fsencode(f"./{path}"): path for path in paths}
+        line = self._line(self.filters, ("check-ignore", "-z", "--stdin"))
+        done = _asked(line, self.folder, self.env, b"".join(path + b"\0" for path in asked))
+        if done.returncode not in (0, 1):  # one of them is refused: in a submodule, say
+            return (
+                frozenset().union(*(self.ignored([path]) for path in paths))
+                if len(paths) > 1
+                else frozenset()
+            )
+        return frozenset(asked[path] for path in done.stdout.split(b"\0") if path in asked)
 
     def _line(self, filters: Sequence[str], arguments: Sequence[str]) -> list[str]:
         settings = [*_ALWAYS]

@@ -1,6 +1,7 @@
 """What was found out before, in files that may be lost, old or damaged: then it is found out again.
 
-A memo is a line with the sha256 of the rest, and the rest. In `data`/trees each project has its folder:
+A memo is a line with its format's version and the sha256 of the rest, and the rest. Each working tree has a
+folder in `data`/trees:
 
     facts       of which index `base` tells, and which tracked files it doesn't tell of (JSON)
     base        the tracked files that are as the index says
@@ -20,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from buildbox.trees.seen import Seen
+from buildbox.trees.seen import PATH, Seen
 
-VERSION = 1  # of what is in these files, and of the keys of selections
+VERSION = 2  # of what is in these files, and of the keys of selections
 _MOST_FOLDERS = 64  # projects
 _MOST_SELECTIONS = 512
 
@@ -39,6 +40,32 @@ class Facts:
     links: tuple[str, ...]  # where other repositories belong (submodules)
 
 
+@dataclass(frozen=True)
+class Kept:
+    """Many files as they were seen; in two parts, for what stat(2) said is seldom asked."""
+
+    lines: list[str]  # as Seen.line, in their order
+    stats: str  # in the same order: SIZE MTIME CTIME INODE, each with a NUL behind it
+
+    @classmethod
+    def of(cls, files: Iterable[Seen]) -> Kept:
+        """These files."""
+        rows = list(files)
+        stats = "".join(f"{row[3]} {row[4]} {row[5]} {row[6]}\0" for row in rows)
+        return cls([row.line for row in rows], stats)
+
+    def seen(self) -> dict[str, Seen]:
+        """By path."""
+        found = {}
+        for line, stat in zip(self.lines, self.stats.split("\0"), strict=False):
+            size, mtime, ctime, inode = stat.split(" ")
+            path = line[PATH:]
+            found[path] = Seen(
+                path, int(line[:6], 8), line[7:71], int(size), int(mtime), int(ctime), int(inode)
+            )
+        return found
+
+
 def memo_folder(data: Path, root: Path) -> Path:
     """The folder of the memos of the working tree at `root`."""
     return data / "trees" / hashlib.sha256(os.fsencode(root)).hexdigest()[:32]
@@ -46,39 +73,34 @@ def memo_folder(data: Path, root: Path) -> Path:
 
 def read_files(path: Path) -> dict[str, Seen]:
     """Files as they were seen, by path; none where there is no sound memo."""
-    return _files(_read(path)) or {}
+    kept = _kept(_read(path))
+    return kept.seen() if kept else {}
 
 
-def read_base(folder: Path, facts: Facts) -> dict[str, Seen] | None:
+def read_base(folder: Path, facts: Facts) -> Kept | None:
     """The tracked files that `facts` are about; None where they aren't there any more."""
-    return _files(_read(folder / "base", facts.base))
+    return _kept(_read(folder / "base", facts.base))
 
 
-def _files(text: str | None) -> dict[str, Seen] | None:
+def _kept(text: str | None) -> Kept | None:
+    """The length of the first part, the lines, the stats; each ends with NUL."""
     if text is None:
         return None
-    rows: list[Seen] = []
-    try:
-        for row in text.split("\0")[:-1]:
-            mode, digest, size, mtime, ctime, inode, name = row.split(" ", 6)
-            rows.append(Seen(name, int(mode, 8), digest, int(size), int(mtime), int(ctime), int(inode)))
-    except ValueError:
-        return None
-    return {row.path: row for row in rows}
+    length, _, rest = text.partition("\0")
+    end = int(length)
+    return Kept(rest[:end].split("\0")[:-1], rest[end:])
 
 
-def write_files(path: Path, files: Iterable[Seen]) -> str:
+def write_files(path: Path, kept: Kept) -> str:
     """Keeps files as they were seen. Returns the sha256 of the memo."""
-    rows = (f"{f[1]:06o} {f[2]} {f[3]} {f[4]} {f[5]} {f[6]} {f[0]}\0" for f in files)
-    return _write(path, "".join(rows))
+    lines = "".join(f"{line}\0" for line in kept.lines)
+    return _write(path, f"{len(lines)}\0{lines}{kept.stats}")
 
 
 def read_facts(folder: Path) -> Facts | None:
     """What `base` in that folder is about."""
     try:
         values = json.loads(_read(folder / "facts") or "null")
-        if values["version"] != VERSION:
-            return None
         again = None if values["again"] is None else int(values["again"])
         lists = tuple(values["holes"]), tuple(values["links"])
         return Facts(values["index"], values["base"], int(values["count"]), again, *lists)
@@ -89,16 +111,16 @@ def read_facts(folder: Path) -> Facts | None:
 def write_base(
     folder: Path,
     index: str,
-    files: Sequence[Seen],
+    kept: Kept,
     *,
     again: int | None,
     holes: Sequence[str],
     links: Sequence[str],
 ) -> Facts:
     """Keeps the tracked files of an index, and what is to be known about them. Returns that."""
-    base = write_files(folder / "base", files)
-    facts = Facts(index, base, len(files), again, tuple(holes), tuple(links))
-    _write(folder / "facts", json.dumps({"version": VERSION, **vars(facts)}))
+    base = write_files(folder / "base", kept)
+    facts = Facts(index, base, len(kept.lines), again, tuple(holes), tuple(links))
+    _write(folder / "facts", json.dumps(vars(facts)))
     return facts
 
 
@@ -138,9 +160,9 @@ def _read(path: Path, wanted: str | None = None) -> str | None:
         data = path.read_bytes()
     except OSError:
         return None
-    digest, _, rest = data.partition(b"\n")
+    first, _, rest = data.partition(b"\n")
     found = hashlib.sha256(rest).hexdigest()
-    if found.encode() != digest or wanted not in (None, found):
+    if first.decode(errors="replace") != f"{VERSION} {found}" or wanted not in (None, found):
         return None
     return rest.decode(errors="surrogateescape")
 
@@ -154,7 +176,7 @@ def _write(path: Path, text: str) -> str:
         file, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
         try:
             with os.fdopen(file, "wb") as stream:
-                stream.write(digest.encode() + b"\n" + data)
+                stream.write(f"{VERSION} {digest}\n".encode() + data)
             Path(name).replace(path)
         except OSError:
             _forget(Path(name))

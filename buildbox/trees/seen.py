@@ -16,6 +16,7 @@ from buildbox.trees.folders import READ, Folders
 
 # A file's times come from a clock that ticks every 1 to 10 ms, so what happens now may look older by as much.
 CLOCK = 0.02  # seconds
+PATH = 72  # where the path starts in Seen.line
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _TRIES = 5
 
@@ -30,6 +31,11 @@ class Seen(NamedTuple):
     mtime: int  # ns
     ctime: int  # ns; only the kernel sets it, so it moves with every change
     inode: int
+
+    @property
+    def line(self) -> str:
+        """As tree_digest wants it, but for the NUL."""
+        return f"{self.mode:06o} {self.digest} {self.path}"
 
     @property
     def entry(self) -> Entry:

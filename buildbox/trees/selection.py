@@ -14,19 +14,21 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from buildbox.digest import Digest
-from buildbox.trees.entry import Entry, tree_digest
+from buildbox.trees.entry import Entry
 from buildbox.trees.faults import explained, shown
 from buildbox.trees.folders import Folders
 from buildbox.trees.git import GitFailed, read_commit
 from buildbox.trees.memo import (
     VERSION,
+    Kept,
     memo_folder,
     read_files,
     read_selections,
@@ -35,7 +37,7 @@ from buildbox.trees.memo import (
     write_selections,
 )
 from buildbox.trees.patterns import Patterns, compile_patterns, may_overlap
-from buildbox.trees.seen import CLOCK, Seen, is_special, see, settled
+from buildbox.trees.seen import CLOCK, PATH, Seen, is_special, see, settled
 from buildbox.trees.view import View, look_with_git
 from buildbox.trees.walk import OWN, walk
 
@@ -126,7 +128,7 @@ class WorkTree:
         self._memos = memo_folder(data, root)
         self._ignored: dict[str, bool] = {}
         self._loose: dict[str, Seen | None] = {}  # what the disk said
-        self._base: dict[str, Seen] | None = None
+        self._base: list[str] | None = None
         self._known: dict[str, Seen] | None = None
         self._selections: dict[str, Any] | None = None
         self._commit: tuple[tuple[str, int] | None] | None = None
@@ -155,6 +157,14 @@ class WorkTree:
                 return self._select(("**", *inputs), without, default=True)
             return self._select(inputs, without, default=inputs is None)
 
+    def expect(self, inputs: Iterable[tuple[str, ...] | None]) -> None:
+        """All that will be selected: git is then asked once about all of it."""
+        with self._lock:
+            if self._views:
+                self._ask_ignored(
+                    {start for each in inputs if each for start in _starts(compile_patterns(each))}
+                )
+
     def commit(self) -> tuple[str, bool] | None:
         """The id of HEAD's commit, and whether the project's files are as it has them, with no new ones.
 
@@ -178,16 +188,20 @@ class WorkTree:
         loose = self._see(sorted(set(filter(choice, self._loose_paths(choice, default=default)))))
 
         @cache
+        def lines() -> Sequence[str]:
+            return self._lines(choice, loose)
+
+        @cache
         def entries() -> Sequence[Entry]:
-            return self._entries(choice, loose)
+            return self._entries(lines(), loose)
 
         key = self._key(loose, inputs, without)
         selections = self._read_selections()
         found = _Found.read(selections.get(key))
         if found is None:
-            files = entries()
-            unmatched = patterns.unmatched(file.path for file in files) if patterns else ()
-            found = _Found(tree_digest(files).hex, len(files), unmatched)
+            chosen = lines()
+            unmatched = patterns.unmatched(line[PATH:] for line in chosen) if patterns else ()
+            found = _Found(_digest(chosen), len(chosen), unmatched)
             selections[key] = found.write()
             write_selections(self._memos, selections)
         unmatched = tuple(
@@ -206,21 +220,28 @@ class WorkTree:
         for view in self._views:
             yield from view.loose()
         if choice.inputs and not default:
-            starts = {"/".join(glob.start) for glob in choice.inputs.globs if glob.start and not glob.negated}
+            starts = _starts(choice.inputs)
+            self._ask_ignored(starts)
             for start in sorted(starts):
-                if self._is_ignored(start):
+                if self._ignored[start]:
                     yield from walk(self._root, start, choice.leads_below)
 
-    def _is_ignored(self, path: str) -> bool:
-        if path not in self._ignored:
-            view = max(
-                (view for view in self._views if f"{path}/".startswith(view.prefix)),
-                key=lambda view: len(view.prefix),
-            )
-            inner = path[len(view.prefix) :]
-            there = os.path.lexists(self._root / path)
-            self._ignored[path] = bool(inner and there and view.git.ignores(inner))
-        return self._ignored[path]
+    def _ask_ignored(self, starts: Iterable[str]) -> None:
+        """Has git say which of `starts` are ignored: those that aren't known yet, at once."""
+        asked: dict[int, list[str]] = {}
+        for path in starts:
+            if path not in self._ignored:
+                self._ignored[path] = False
+                inside = [
+                    place for place, view in enumerate(self._views) if f"{path}/".startswith(view.prefix)
+                ]
+                place = max(inside, key=lambda place: len(self._views[place].prefix))
+                if path != self._views[place].prefix[:-1] and os.path.lexists(f"{self._root}/{path}"):
+                    asked.setdefault(place, []).append(path)
+        for place, paths in asked.items():
+            view = self._views[place]
+            for inner in view.git.ignored([path[len(view.prefix) :] for path in paths]):
+                self._ignored[view.prefix + inner] = True
 
     def _see(self, paths: Sequence[str]) -> dict[str, Seen | None]:
         """What the disk has at `paths`; None where there is no file. What is new is kept for the next run."""
@@ -247,7 +268,7 @@ class WorkTree:
         if len(known) > _MOST_KNOWN + len(self._loose):
             known = {path: known[path] for path in self._loose if path in known}
         self._known = known
-        write_files(self._memos / "loose", known.values())
+        write_files(self._memos / "loose", Kept.of(known.values()))
         tidy(self._data)
 
     def _key(
@@ -259,26 +280,35 @@ class WorkTree:
         text = json.dumps([VERSION, indexes, seen, inputs, without])
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def _entries(self, choice: _Choice, loose: Mapping[str, Seen | None]) -> Sequence[Entry]:
-        files = {path: file.entry for path, file in self._read_base().items() if choice(path)}
-        for path, file in loose.items():
-            files.pop(path, None)
-            if file is not None:
-                files[path] = file.entry
-        return tuple(files[path] for path in sorted(files, key=os.fsencode))
+    def _lines(self, choice: _Choice, loose: Mapping[str, Seen | None]) -> Sequence[str]:
+        """The files as Seen.line, sorted by the paths' bytes."""
+        lines = [line for line in self._base_lines() if choice(line[PATH:])]
+        if not loose.keys().isdisjoint(line[PATH:] for line in lines):
+            lines = [line for line in lines if line[PATH:] not in loose]
+        lines += [file.line for file in loose.values() if file]
+        if "".join(lines).isascii():
+            return sorted(lines, key=itemgetter(slice(PATH, None)))
+        return sorted(lines, key=lambda line: os.fsencode(line[PATH:]))
 
-    def _read_base(self) -> Mapping[str, Seen]:
+    def _base_lines(self) -> Sequence[str]:
+        """The files that aren't loose."""
         if self._base is None:
-            self._base = {}
-            for view in self._views:
-                files, prefix = view.base(), view.prefix
-                if prefix:
-                    files = {prefix + path: file._replace(path=prefix + path) for path, file in files.items()}
-                self._base.update(files)
-            for view in self._views:
-                for path in view.loose():
-                    self._base.pop(path, None)
+            gone = {path for view in self._views for path in view.loose()}
+            self._base = [
+                f"{line[:PATH]}{view.prefix}{line[PATH:]}" if view.prefix else line
+                for view in self._views
+                for line in view.base().lines
+            ]
+            if gone:
+                self._base = [line for line in self._base if line[PATH:] not in gone]
         return self._base
+
+    def _entries(self, lines: Sequence[str], loose: Mapping[str, Seen | None]) -> Sequence[Entry]:
+        sizes = {path: file.size for path, file in loose.items() if file}
+        for view in self._views:
+            for path, file in view.base().seen().items():
+                sizes.setdefault(view.prefix + path, file.size)
+        return tuple(Entry(line[PATH:], int(line[:6], 8), line[7:71], sizes[line[PATH:]]) for line in lines)
 
     def _read_selections(self) -> dict[str, Any]:
         if self._selections is None:
@@ -303,3 +333,14 @@ class WorkTree:
 
     def _is_clean(self) -> bool:
         return not any(view.git.run(*_STATUS, user_filters=True) for view in self._views)
+
+
+def _digest(lines: Sequence[str]) -> str:
+    """The same as tree_digest, of what is sorted already."""
+    text = "".join(f"{line}\0" for line in lines)
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+
+
+def _starts(patterns: Patterns) -> frozenset[str]:
+    """Where the walks would begin that find what the patterns choose."""
+    return frozenset("/".join(glob.start) for glob in patterns.globs if glob.start and not glob.negated)

@@ -19,7 +19,16 @@ from pathlib import Path
 from buildbox.trees.faults import Changed, TreeError
 from buildbox.trees.folders import Folders
 from buildbox.trees.git import Git, find_git_at, together
-from buildbox.trees.memo import Facts, forget_base, memo_folder, read_base, read_facts, read_files, write_base
+from buildbox.trees.memo import (
+    Facts,
+    Kept,
+    forget_base,
+    memo_folder,
+    read_base,
+    read_facts,
+    read_files,
+    write_base,
+)
 from buildbox.trees.seen import CLOCK, Seen, see
 
 _TRIES = 10
@@ -40,19 +49,19 @@ class View:
     changed: tuple[str, ...]  # tracked files that aren't, or may not be, as the index says
     untracked: tuple[str, ...]
     now: float  # seconds since the epoch; when it was looked at, or before
-    files: Mapping[str, Seen] | None  # what `base` has, if that was read or made
+    files: Kept | None  # what `base` has, if that was read or made
 
     def loose(self) -> Iterator[str]:
         """The files whose content only the disk can tell, or that they are gone; by paths in the project."""
         for path in (*self.changed, *self.facts.holes, *self.untracked):
             yield self.prefix + path
 
-    def base(self) -> Mapping[str, Seen]:
+    def base(self) -> Kept:
         """The other ones. Raises Changed where they can't be told any more."""
         found = self.files if self.files is not None else read_base(self.memos, self.facts)
         return self._read_again() if found is None else found
 
-    def _read_again(self) -> Mapping[str, Seen]:
+    def _read_again(self) -> Kept:
         """The memo is damaged, or another process has written one of another index."""
         forget_base(self.memos)
         view, _ = _look(self.prefix, self.git, self.memos, self.now)
@@ -61,12 +70,12 @@ class View:
                 "git's index changed while the task's inputs were gathered",
                 "Run it again when nothing else changes the project.",
             )
-        files = dict(view.files)
+        files = view.files.seen()
         with Folders(self.git.folder) as folders:
             for path in {*view.changed, *view.facts.holes}.difference(self.changed, self.facts.holes):
                 if file := see(folders, path, {}):
                     files[path] = file
-        return files
+        return Kept.of(files.values())
 
 
 def look_with_git(root: Path, data: Path, env: Mapping[str, str], now: float) -> tuple[View, ...]:
@@ -99,7 +108,7 @@ def _has_any(view: View) -> bool:
 
 def _is_ignored(git: Git) -> bool:
     """Whether the repository around this folder ignores it."""
-    return replace(git, folder=git.folder.parent).ignores(git.folder.name)
+    return bool(replace(git, folder=git.folder.parent).ignored([git.folder.name]))
 
 
 def _look(prefix: str, git: Git, memos: Path, now: float) -> tuple[View, tuple[str, ...]]:
@@ -132,7 +141,7 @@ def _look(prefix: str, git: Git, memos: Path, now: float) -> tuple[View, tuple[s
 
 def _make_base(
     git: Git, memos: Path, index: str, tracked: Sequence[str], changed: set[str], now: float
-) -> tuple[Facts, Mapping[str, Seen]]:
+) -> tuple[Facts, Kept]:
     """Reads the tracked files that are as the index says, and keeps what they are."""
     known = {**read_files(memos / "loose"), **read_files(memos / "base")}
     files: list[Seen] = []
@@ -156,8 +165,8 @@ def _make_base(
             holes.append(path)
     holes, links = list(dict.fromkeys(holes)), list(dict.fromkeys(links))  # what is unmerged has up to three
     again = max(young, default=None)
-    facts = write_base(memos, index, files, again=again, holes=holes, links=links)
-    return facts, {file.path: file for file in files}
+    kept = Kept.of(files)
+    return write_base(memos, index, kept, again=again, holes=holes, links=links), kept
 
 
 def _try_to_see(folders: Folders, path: str, known: Mapping[str, Seen]) -> Seen | None:
