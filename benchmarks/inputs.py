@@ -3,9 +3,9 @@
     .venv/bin/python -m benchmarks.inputs [--pairs 20] [--files 50000]
 
 In a repository of 50,000 files in 500 folders, in pairs that run right after each other; what counts is the
-median of the pairs' ratios, at most 2 for a clean tree that was looked at before. Every look is a fresh one, by
-a process that was there (as `git status` is measured with what it takes to start); what starting Python takes is
-measured by benchmarks/run.py. The other figures: with changes, with patterns, without memos, without git.
+median of the ratios, at most 2 for a clean tree that was looked at before. Every look is a fresh one, in
+this process: what starting Python takes is in benchmarks/run.py. The other figures are of a tree with a new
+change each time, of the very first look, and of one without git.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from buildbox.trees.selection import WorkTree
@@ -90,7 +91,7 @@ def report(what: str, root: Path, call: Callable[[], None], pairs: int) -> None:
     times = []
     call()
     for number in range(pairs):
-        status = lambda: git(root, "--no-optional-locks", "status", "--porcelain")
+        status = partial(git, root, "--no-optional-locks", "status", "--porcelain")
         if number % 2:
             theirs = timed(status)
             times.append((timed(call), theirs))
