@@ -35,6 +35,7 @@ MAX_CONFIG = 64 << 20  # bytes; 500,000 outputs
 MAX_LOG = 80 << 20  # bytes; logs are cut at 64 MiB, frames' headers come to that
 _TITLE = "org.opencontainers.image.title"
 _VERSION = 1
+_FOREVER = 1e11  # seconds
 _MODES = frozenset({FILE, PROGRAM, LINK, FOLDER})
 _LONGEST_LINK = 4096  # bytes of a link's target
 
@@ -130,6 +131,8 @@ def parse_result_manifest(data: bytes, fingerprint: Digest) -> Manifest:
     annotations = value.get("annotations")
     if not isinstance(annotations, dict) or annotations.get(FINGERPRINT) != str(fingerprint):
         raise ValueError("it is the result of another fingerprint")
+    if not str(annotations.get(STEP, "")).isprintable():
+        raise ValueError("its name is none")
     kinds = [layer.media_type for layer in found.layers]
     if found.config.media_type != CONFIG or kinds not in ([OCI_LAYER], [OCI_LAYER, LOG]):
         raise ValueError("it isn't made of what a result is made of")
@@ -150,14 +153,17 @@ def parse_result(manifest: Digest, found: Manifest, config: bytes, fingerprint: 
         document = value["document"]
         if value["fingerprint"] != str(fingerprint) or Digest.of(canonical(document)) != fingerprint:
             raise ValueError("it is the result of another fingerprint")
+        step, seconds, created = str(value["step"]), float(value["seconds"]), float(value["created"])
+        if not (step.isprintable() and 0 <= seconds < _FOREVER and 0 <= created < _FOREVER):
+            raise ValueError("its name or its times are none")  # people are shown them
         return Result(
             fingerprint,
             manifest,
-            str(value["step"]),
+            step,
             tuple(Entry(path, int(mode, 8), digest, size) for path, mode, digest, size in value["entries"]),
             Digest.parse(value["tree"]),
-            float(value["seconds"]),
-            float(value["created"]),
+            seconds,
+            created,
             document,
             found.layers[0],
             found.layers[1] if len(found.layers) > 1 else None,

@@ -137,7 +137,7 @@ def _result(archive: Archive, present: frozenset[str], hint: Hint) -> Kept:
         data = archive.read(hint.manifest, MAX_MANIFEST)
         top = Descriptor(OCI_MANIFEST, hint.manifest, len(data))
         since = archive.blob_path(hint.manifest).stat().st_mtime
-        document = parse_result_manifest(data, hint.fingerprint)
+        document = parse_result_manifest(data, hint.fingerprint)  # the name can be shown
         step = str(json.loads(data)["annotations"].get(STEP, ""))
         parts = (top, document.config, *document.layers)
         blobs = {part.digest: part.size for part in parts if part.digest.hex in present}
