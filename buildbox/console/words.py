@@ -15,6 +15,7 @@ _MEANINGS = {  # what shells and the engine's init mean by them
     126: ", a program that can't be executed",
     127: ", a program that the toolchain doesn't have",
 }
+_KILLED = 137  # 128 and SIGKILL
 
 
 def failure(step: Step, outcome: Outcome) -> str:
@@ -22,7 +23,11 @@ def failure(step: Step, outcome: Outcome) -> str:
     if outcome.timed_out:
         return f"was stopped at its timeout of {show_duration(step.task.timeout or 0)}"
     if outcome.ended and outcome.ended.out_of_memory:
-        return "was killed: it needed more than its memory limit"
+        limit = f"its memory limit ({step.task.memory >> 20} MiB)" if step.task.memory else "there was"
+        if outcome.status == _KILLED:
+            return f"was killed: it needed more than {limit}"
+        said = f"failed: exit status {outcome.status}"
+        return f"{said}; the kernel killed a program of it, which needed more than {limit}"
     if outcome.status == Exit.BROKEN_PIPE:
         return ""
     return f"failed: exit status {outcome.status}{_MEANINGS.get(outcome.status, '')}"

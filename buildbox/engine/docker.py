@@ -26,7 +26,7 @@ from buildbox.engine.building import follow
 from buildbox.engine.clients import Clients
 from buildbox.engine.faults import GONE, Conflict, NoNetwork, NotFound, faults, in_words, raise_for_status
 from buildbox.engine.find import Address, own_platform
-from buildbox.engine.podman import in_its_words, is_podman, no_building
+from buildbox.engine.podman import in_its_words, is_podman, no_building, with_name
 from buildbox.engine.protocol import Ended, EngineInfo, ImageMissing
 from buildbox.engine.told import engine_info
 from buildbox.errors import EngineError
@@ -238,7 +238,8 @@ class DockerEngine:
     def get_tree(self, container: str, path: str) -> Iterator[bytes]:
         try:
             with self._asking("give files of a container", patient=True) as api:
-                yield from api.get_archive(container, path)[0]
+                tar = api.get_archive(container, path)[0]
+                yield from with_name(tar, path) if self._podman else tar
         except NotFound as error:
             if "no such container" in error.reason.lower():
                 raise
@@ -259,8 +260,13 @@ class DockerEngine:
 
     def make_volume(self, name: str, labels: Mapping[str, str]) -> bool:
         mark = secrets.token_hex(8)  # an engine answers with the labels of the volume that there is
-        with self._asking("make a volume") as api:
-            made = api.create_volume(name, driver="local", labels={**labels, _MADE_LABEL: mark})
+        try:
+            with self._asking("make a volume") as api:
+                made = api.create_volume(name, driver="local", labels={**labels, _MADE_LABEL: mark})
+        except EngineError as error:
+            if "volume already exists" not in error.reason:  # Podman's answer, when two make it at once
+                raise
+            return False
         return bool((made["Labels"] or {}).get(_MADE_LABEL) == mark)
 
     def volumes(self, label: str, value: str | None = None) -> list[tuple[str, str]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ def in_its_words(body: Mapping[str, Any], spec: ContainerSpec, *, local: bool) -
 
     `local`: it sees the files of this machine. Raises EngineError for a mount that it can't make.
     """
-    mounts, binds = [], []
-    for bind, mount in zip(spec.binds, body["HostConfig"]["Mounts"], strict=True):
+    mounts, binds = body["HostConfig"]["Mounts"][len(spec.binds) :], []
+    for bind, mount in zip(spec.binds, body["HostConfig"]["Mounts"], strict=False):
         if local and not Path(bind.source).exists():  # Podman makes a folder there instead
             raise EngineError(
                 f"the engine couldn't create a container: bind source path does not exist: {bind.source}"
@@ -50,6 +51,42 @@ def no_building() -> EngineError:
         "Podman can't be asked to build a Dockerfile: it would run it in the host's network",
         "Build with a Docker Engine: --engine URL. Debian recipes need none, and images built elsewhere run.",
     )
+
+
+def with_name(tar: Iterable[bytes], path: str) -> Iterator[bytes]:
+    """The tar of `path`, its names beginning with the last part of that; of a volume Podman leaves it out."""
+    name = path.rstrip("/").rpartition("/")[2]
+    with tarfile.open(fileobj=_Chunks(tar), mode="r|") as source:  # type: ignore[call-overload]
+        for member in source:
+            if member.name in ("", ".") or member.name.startswith("/"):
+                member.name = f"{name}{member.name if member.name != '.' else ''}"
+            if member.islnk() and member.linkname.startswith("/"):
+                member.linkname = name + member.linkname
+            yield member.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
+            content = source.extractfile(member) if member.isreg() else None
+            while content and (data := content.read(1 << 18)):
+                yield data
+            if content:
+                yield bytes(-member.size % tarfile.BLOCKSIZE)
+    yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+class _Chunks:
+    """A file of what an iterator gives, for reading."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._rest = b""
+
+    def read(self, size: int) -> bytes:
+        """At most `size` bytes; nothing at the end alone."""
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return b""
+            self._rest = chunk
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
 
 
 def _tmpfs(options: str, user: str) -> str:

@@ -141,7 +141,8 @@ class Engine(Protocol):
     def put_tree(self, container: str, path: str, tar: Iterable[bytes]) -> None:
         """Unpacks a tar in the folder `path` of a created or running container, with its owners and modes.
 
-        In a read-only root file system only where `path` lies in a volume. Not into a tmpfs.
+        In a read-only root file system only where `path` lies in a volume. Not into a tmpfs. The folder
+        itself keeps its owner. Raises EngineError where it isn't there; Podman makes it.
         """
 
     def get_tree(self, container: str, path: str) -> Iterator[bytes]:
@@ -153,11 +154,11 @@ class Engine(Protocol):
     def execute(self, container: str, argv: Sequence[str], *, user: str = "") -> tuple[int, bytes]:
         """Runs a command in a running container to its end; its status, and its first 64 KiB of output.
 
-        `user` as the image's own where it is empty. A program that isn't there is status 126 or 127.
+        `user` is the container's own where it is empty. A program that isn't there is status 126 or 127.
         """
 
     def make_volume(self, name: str, labels: Mapping[str, str]) -> bool:
-        """A named volume; whether it is new."""
+        """A named volume; whether it is new, which it is for one of those who make it at the same time."""
 
     def volumes(self, label: str, value: str | None = None) -> list[tuple[str, str]]:
         """Names of the volumes that carry `label` (with `value`), and its value there."""
@@ -166,13 +167,19 @@ class Engine(Protocol):
         """Removes a volume; nothing if it is gone. Raises EngineError where a container has it."""
 
     def make_network(self, name: str, labels: Mapping[str, str], *, internal: bool) -> str:
-        """A bridge network, and its id. From an `internal` one nothing outside can be reached."""
+        """A bridge network, and its id. From an `internal` one nothing outside can be reached.
+
+        Not even the engine's machine itself; but under Podman that one, at the network's first address.
+        """
 
     def networks(self, label: str, value: str | None = None) -> list[tuple[str, str]]:
         """Ids of the networks that carry `label` (with `value`), and its value there."""
 
     def remove_network(self, network: str) -> None:
-        """Removes a network; nothing if it is gone. Raises EngineError where a container is in it."""
+        """Removes a network; nothing if it is gone.
+
+        Raises EngineError where a running container is in it; Podman removes it nevertheless.
+        """
 
     def remove(self, container: str) -> None:
         """Kills and removes a container and its anonymous volumes; nothing if it is gone."""

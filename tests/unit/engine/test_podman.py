@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from docker.api.client import APIClient
 from buildbox.container import Bind, ContainerSpec, Tmpfs
 from buildbox.engine.clients import Clients
 from buildbox.engine.docker import DockerEngine
-from buildbox.engine.podman import in_its_words, is_podman
+from buildbox.engine.podman import in_its_words, is_podman, with_name
 from buildbox.errors import EngineError
 
 
@@ -72,3 +74,38 @@ def test_it_is_not_asked_to_build() -> None:
     engine = DockerEngine(Clients(lambda: api), "unix:///nowhere/to/be/found.sock", podman=True)
     with pytest.raises(EngineError, match="host's network"):
         engine.build(iter([]), "Dockerfile", print, args={}, cache=True, network="none")
+
+
+def test_volumes_are_mounts_behind_the_binds() -> None:
+    body = {"HostConfig": {"Mounts": [{"Source": "/a,b"}, {"Source": "volume"}], "Tmpfs": {}}}
+    told = in_its_words(body, spec(binds=(Bind("/a,b", "/x"),)), local=False)["HostConfig"]
+    assert (told["Mounts"], told["Binds"]) == ([{"Source": "volume"}], ["/a,b:/x:rw"])
+
+
+def test_the_tar_of_a_volume_gets_its_name() -> None:
+    """Whatever the size of the pieces that it comes in; and another tar stays as it is."""
+    big = bytes(range(256)) * 5000
+
+    def tar(*names: str) -> bytes:
+        data = io.BytesIO()
+        with tarfile.open(fileobj=data, mode="w") as made:
+            for name in names:
+                member = tarfile.TarInfo(name)
+                member.type, member.size = (tarfile.DIRTYPE, 0) if name == "" else (tarfile.REGTYPE, len(big))
+                made.addfile(member, io.BytesIO(big))
+            link = tarfile.TarInfo(f"{names[0]}/link")
+            link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+            made.addfile(link)
+        return data.getvalue()
+
+    def named(data: bytes) -> dict[str, bytes | str]:
+        pieces = [data[at : at + 700] for at in range(0, len(data), 700)]
+        with tarfile.open(fileobj=io.BytesIO(b"".join(with_name(pieces, "/some/data")))) as read:
+            files = {member.name: read.extractfile(member) if member.isreg() else member for member in read}
+            return {
+                name: file.linkname if isinstance(file, tarfile.TarInfo) else file.read() if file else ""
+                for name, file in files.items()
+            }
+
+    assert named(tar("", "/a")) == {"data": "", "data/a": big, "data/link": "/etc/passwd"}
+    assert named(tar("data/a")) == {"data/a": big, "data/a/link": "/etc/passwd"}
