@@ -80,6 +80,7 @@ class Session:
     places_for: images.PlacesFor = images.own_place
     secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # by name; for those that may run
     _secret_binds: list[tuple[Bind, ...]] = field(default_factory=list, repr=False)
+    _known: dict[tuple[ImageRef, Platform | None], ArchivedImage] = field(default_factory=dict)
     _images: dict[tuple[ImageRef, Platform], tuple[ArchivedImage, str]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -103,7 +104,13 @@ class Session:
 
         Raises ImageError.
         """
-        return images.find(self.archive, ref, platform or self.platform())
+        key = ref, platform
+        if key not in self._known:
+            found = images.find(self.archive, ref, platform or self.platform())
+            if found is None:
+                return None
+            self._known[key] = found
+        return self._known[key]
 
     def image(
         self, ref: ImageRef, platform: Platform | None, *, anew: bool = False
