@@ -35,7 +35,7 @@ class Copying:
         self._since = since  # ns
         self._times = None if epoch is None else (epoch * 10**9, epoch * 10**9)
         self._owner = owner
-        self._clones = True  # until the file system says that it can't
+        self._clones = self._copies = True  # until the file system says that it can't
 
     def run(self, entries: Sequence[Entry]) -> None:
         """Copies `entries`; fastest when they are sorted by path."""
@@ -91,14 +91,12 @@ class Copying:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _large(self, entry: Entry, file: int, copy: int) -> None:
-        if self._fresh(entry, file):
+        if self._fresh(entry, file) or not (
+            self._clone(file, copy) or self._let_copy(file, copy, entry.size)
+        ):
             if _copy_hashed(file, copy) != entry.digest:
                 raise _changed(entry)
             return
-        if not self._clone(file, copy):
-            left = entry.size
-            while left and (count := os.copy_file_range(file, copy, min(left, _RANGE))):
-                left -= count
         if self._fresh(entry, file) or os.fstat(copy).st_size != entry.size:
             raise _changed(entry)
 
@@ -124,6 +122,20 @@ class Copying:
                     raise
                 self._clones = False
         return False
+
+    def _let_copy(self, file: int, copy: int, size: int) -> bool:
+        """Whether the kernel copied the file; across two kinds of file systems it can't."""
+        try:
+            while self._copies and size:
+                count = os.copy_file_range(file, copy, min(size, _RANGE))
+                if not count:
+                    break
+                size -= count
+        except OSError as error:
+            if error.errno not in _UNABLE:
+                raise
+            self._copies = False
+        return self._copies
 
     def _link(self, entry: Entry, name: str, there: int, here: int) -> None:
         try:
@@ -152,6 +164,8 @@ class Copying:
 def _copy_hashed(file: int, copy: int) -> str:
     """Copies what there is; its sha256."""
     hasher = hashlib.sha256()
+    for each in (file, copy):
+        os.lseek(each, 0, os.SEEK_SET)
     while data := os.read(file, CHUNK):
         hasher.update(data)
         while data:

@@ -64,5 +64,7 @@ def explained(what: str, path: str) -> Iterator[None]:
 def tree_error(what: str, path: str, error: OSError) -> TreeError:
     """What an OSError means that `path` gave."""
     why = "there is no space left" if error.errno in _FULL else error.strerror or str(error)
+    if isinstance(error.filename, str) and not path.endswith(error.filename):
+        why = f"{why}: {shown(error.filename)}"
     hint = _HINTS.get(error.errno or 0, "Check that the disk is there and healthy.")
     return TreeError(f"{shown(path)} can't be {what}: {why}", hint)

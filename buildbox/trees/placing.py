@@ -121,10 +121,15 @@ class _Removal:
             for path in sorted(self._paths)
             if not self._may_be_file(path)
         ]
+        problems += [
+            f"{shown(folder) or 'the project'} is a folder that you may not write to"
+            for folder in sorted({path.rpartition("/")[0] for path in self._paths | self._files_go})
+            if not self._may_write(folder)
+        ]
         if problems:
             raise TreeError(
                 "outputs can't be placed:" + "".join(f"\n  {problem}" for problem in problems),
-                "Move what is in the way. Nothing has been changed.",
+                "Move away what is in the way. Nothing has been changed.",
             )
 
     def run(self) -> None:
@@ -183,6 +188,13 @@ class _Removal:
         inner = list(self._below(path))
         self._folders_go.update({path, *(each for each, is_folder in inner if is_folder)})
         return all(is_folder or each in self._files_go for each, is_folder in inner)
+
+    def _may_write(self, folder: str) -> bool:
+        try:
+            here = self._tree.enter(folder)
+        except OSError:
+            return True  # it is to be made, or something is in the way, which is said already
+        return os.access(".", os.W_OK | os.X_OK, dir_fd=here, effective_ids=True)
 
     def _kind(self, path: str) -> str:
         state = state_of(self._tree, path)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from buildbox.digest import CHUNK
 from buildbox.trees.entry import FILE, FOLDER, LINK, PROGRAM, Entry
-from buildbox.trees.faults import OutputRefused, explained, shown
+from buildbox.trees.faults import OutputRefused, explained, shown, tree_error
 from buildbox.trees.folders import CREATE, OPEN, READ, Folders, chmod, open_forced
 from buildbox.trees.names import OWN, link_problem, name_problem
 from buildbox.trees.patterns import Patterns, compile_patterns
@@ -75,7 +75,11 @@ class _Looking:
 
     def run(self, tree: Path, folder: Path) -> Taken:
         with explained("read", str(tree)):
-            top = os.open(tree, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            if self._target:
+                with Folders(tree.parent) as parent:
+                    top = open_forced(tree.name, parent.root)
+            else:
+                top = os.open(tree, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 self._look_in(top, "")
             finally:
@@ -108,7 +112,7 @@ class _Looking:
             self._problems.append(f"{shown(path)} {problem}")
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise
+                raise tree_error("taken", path, error) from error
             self._problems.append(f"{shown(path)} can't be read: {error.strerror or error}")
 
     def _folder(self, name: str, parent: int, path: str) -> None:

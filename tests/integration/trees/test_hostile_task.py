@@ -94,7 +94,7 @@ echo 1 > dist/a/b/c; echo 2 > dist/setuid; echo 3 > dist/none; ln dist/none dist
 for n in $(seq 3000); do echo $n > dist/many/$n; done
 chmod 6755 dist/setuid; chmod 0 dist/none dist/a/b/c; chmod 0 dist/a/b; chmod 500 dist/a
 chmod 1777 dist/empty
-mkdir -p left/over; touch left/over/x; chmod 0 left/over left; chmod 0 source
+mkdir -p left/over; touch left/over/x; chmod 0 left/over left; chmod 0 source .
 """
 
 

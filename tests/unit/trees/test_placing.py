@@ -14,7 +14,8 @@ from buildbox.trees.entry import Entry
 from buildbox.trees.faults import TreeError
 from buildbox.trees.placing import is_placed, place
 from buildbox.trees.taking import Taken, take
-from tests.support.trees import seen, write
+from tests.support.project import let_others_pass
+from tests.support.trees import STRANGER, as_stranger, seen, write
 
 DIST = ("dist/",)
 WHEELS = ("dist/*.whl",)
@@ -127,6 +128,19 @@ def test_what_is_in_the_way_is_named_before_anything_changes(tree: Tree) -> None
     reason = tree.refused({"dist/new": "2", "lib/a": "2", "bin": "2"}, ("dist/", "lib/a", "bin"))
     assert "lib is a file, but has to be a folder" in reason
     assert "bin is a folder with other files, but has to be a file" in reason
+
+
+def test_a_folder_that_may_not_be_written_is_named_before_anything_changes(tree: Tree) -> None:
+    write(tree.root, {"a/x": "1", "b/x": "1"})
+    taken = tree.taken({"a/x": "2", "b/x": "2", "c/x": "2"}, ("*/x",))
+    let_others_pass(tree.top)
+    if os.getuid() == 0:
+        for path in (tree.top, *tree.top.rglob("*")):
+            os.lchown(path, STRANGER, STRANGER)
+    (tree.root / "b").chmod(0o500)
+    with pytest.raises((TreeError, RuntimeError), match="b is a folder that you may not write to"):
+        as_stranger(lambda: place(taken, tree.root, tree.record, ("*/x",)))
+    assert seen(tree.root) == {"a/x": "1", "b/x": "1"}
 
 
 @pytest.mark.parametrize("outputs", [("dist/",), ("dist/*",), ("dist/a", "**/b")])
