@@ -23,15 +23,21 @@ def check_fit(document: Mapping[str, Any], values: Mapping[str, Any], reading: R
     defaults = values.get("defaults", {})
     chosen = isinstance(document.get("defaults"), dict) and "toolchain" in document["defaults"]
     _check_section(defaults, ("defaults",), toolchains, services, reading)
+    _check_places(defaults, {}, ("defaults",), reading)
     for name, task in values.get("tasks", {}).items():
         written = tasks[name]
         if not isinstance(written, dict):
             continue
         path = ("tasks", name)
         _check_section(task, path, toolchains, services, reading)
+        _check_places(task, defaults, path, reading)
         _check_command(task, written, path, reading)
-        _check_hermetic(task, {**defaults, **task}, path, reading)
+        _check_hermetic(task, defaults, path, reading)
         _check_patterns(task, path, reading)
+        merged = {**defaults, **task}
+        if merged.get("services") and merged.get("network") == "host":
+            text = "can't reach services from the host's own network; leave network out, or write bridge"
+            reading.refuse((*path, "network") if "network" in task else path, text)
         varies = isinstance(written.get("matrix"), dict) and "toolchain" in written["matrix"]
         if len(toolchains) > 1 and not chosen and "toolchain" not in written and not varies:
             reading.refuse(
@@ -57,15 +63,26 @@ def _check_section(
         if service not in services:
             text = reading.unknown(service, services, "service")
             reading.refuse((*path, "services", index), text if services else f"{text}; add [services.NAME]")
+
+
+def _check_places(
+    own: Mapping[str, Any], defaults: Mapping[str, Any], path: KeyPath, reading: Reading
+) -> None:
+    """No two mounts and caches on one place. What is wrong with the defaults alone is told there."""
     targets: set[str] = set()
-    for index, mount in enumerate(values.get("mounts", ())):
-        if mount.get("target") in targets:
+    for index, mount in enumerate({**defaults, **own}.get("mounts", ())):
+        if mount.get("target") in targets and "mounts" in own:
             reading.refuse((*path, "mounts", index, "target"), "is the target of another mount, too")
         targets.add(mount.get("target", ""))
-    for name, target in values.get("caches", {}).items():
-        if target in targets:
-            reading.refuse((*path, "caches", name), f"{target} is the place of another cache or mount, too")
+    for name, target in _caches(own, defaults).items():
+        if target in targets and not own.keys().isdisjoint(("mounts", "caches")):
+            place = (*path, "caches", name) if name in own.get("caches", {}) else path
+            reading.refuse(place, f"{target} is the place of another cache or mount, too")
         targets.add(target)
+
+
+def _caches(own: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, str]:
+    return {**defaults.get("caches", {}), **own.get("caches", {})}
 
 
 def _check_command(
@@ -81,9 +98,10 @@ def _check_command(
 
 
 def _check_hermetic(
-    own: Mapping[str, Any], merged: Mapping[str, Any], path: KeyPath, reading: Reading
+    own: Mapping[str, Any], defaults: Mapping[str, Any], path: KeyPath, reading: Reading
 ) -> None:
-    """What goes with seeing inputs alone, and what doesn't. `merged` is with the defaults."""
+    """What goes with seeing inputs alone, and what doesn't."""
+    merged = {**defaults, **own, "caches": _caches(own, defaults)}
     if not merged.get("hermetic"):
         if own.get("cache"):
             why = "only what a hermetic task makes is kept; add hermetic = true"

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from buildbox.config.load import parse
-from buildbox.config.model import MountEntry, Task
-from buildbox.config.user import Allowance
+from buildbox.config.model import MountEntry, Service, Task
+from buildbox.config.user import Allowance, SecretSource
 from buildbox.errors import ConfigError, NotAllowed
-from buildbox.trust import Bounds, ResolvedMount, check_task
+from buildbox.reference import ImageRef
+from buildbox.trust import Bounds, ResolvedMount, check_service, check_task
 
 TASK = parse('[toolchains.x]\nimage = "x"\n[tasks.t]\nrun = "x"\n', Path("/p/.buildbox.toml")).tasks["t"]
 
@@ -44,8 +45,57 @@ def test_a_plain_task_needs_no_allowance(root: Path) -> None:
         replace(TASK, user="root"),
         replace(TASK, user="1000:0", rootfs="writable"),
         replace(TASK, workdir="data"),
+        replace(TASK, secrets=("TOKEN",)),
+        replace(TASK, caches={"pip": "/home/build/.cache/pip", "data": "/src/data"}),
     ):
         assert check(root, task) == ()
+
+
+def test_a_secret_goes_with_a_network_where_its_user_says_so(root: Path) -> None:
+    task = replace(TASK, secrets=("A", "B", "C"), network="bridge", pass_env=("B", "TOKEN"))
+    allowed = Allowance(secrets={"A": SecretSource(file=Path("/a"))}, env=frozenset({"TOKEN"}))
+    with pytest.raises(NotAllowed) as caught:
+        check(root, task, allowed)
+    assert caught.value.reason.splitlines()[1:] == [
+        "  tasks.t.secrets: B of yours, together with a network",
+        "  tasks.t.secrets: C of yours, together with a network",
+    ]
+    assert 'env = ["TOKEN", "B", "C"]' in caught.value.hint
+    assert caught.value.hint.endswith("or allow it this once: --allow env=B --allow env=C")
+    check(root, task, allowed.plus(["env=B", "env=C"]))
+
+
+@pytest.mark.parametrize(
+    ("user", "rootfs", "allowed"),
+    [
+        (None, "read-only", True),
+        ("root", "read-only", True),
+        ("999:999", "writable", True),
+        (None, "writable", False),
+        ("root", "writable", False),
+        ("0:5", "writable", False),
+    ],
+)
+def test_which_services_may_write_to_their_root_as_who(
+    user: str | None, rootfs: str, allowed: bool, root: Path
+) -> None:
+    service = Service("db", ImageRef.parse("x"), user=user, rootfs=rootfs)
+    bounds = Bounds(root, Allowance(), (), root.parent / "config.toml")
+    if allowed:
+        check_service(service, bounds)
+    else:
+        with pytest.raises(NotAllowed, match="service 'db' wants what") as caught:
+            check_service(service, bounds)
+        assert "root = true" in caught.value.hint
+    check_service(service, replace(bounds, allowance=Allowance(root=True)))
+
+
+def test_a_cache_in_the_source_needs_a_folder_there(root: Path) -> None:
+    (root / "file").touch()
+    for place in ("/src/new", "/src/file"):
+        with pytest.raises(ConfigError) as caught:
+            check(root, replace(TASK, caches={"x": place}))
+        assert "the project needs a folder" in caught.value.problems[0]
 
 
 def test_a_mount_within_the_project(root: Path) -> None:

@@ -184,6 +184,24 @@ def test_names_that_no_service_can_have(name: str) -> None:
     assert "can't be a service's name, which is a host name" in found
 
 
+def test_services_are_out_of_reach_from_the_hosts_network() -> None:
+    text = f'[tasks.t]\nrun = "x"\nservices = ["db"]\nnetwork = "host"\n[services.db]\nimage = "{PIN}"\n'
+    [found] = of(text)
+    assert found.startswith("4: tasks.t.network: can't reach services from the host's own network")
+
+
+def test_a_cache_on_a_place_of_the_defaults() -> None:
+    text = 'caches = { x = "/x" }\n[tasks.t]\nrun = "x"\ncaches = { y = "/x" }\n[tasks.u]\nrun = "x"\n'
+    assert of(text) == ["4: tasks.t.caches.y: /x is the place of another cache or mount, too"]
+    assert good(text.replace('y = "/x"', 'x = "/x"')).tasks["t"].caches == {"x": "/x"}
+
+
+def test_a_cache_of_the_defaults_in_the_source_is_not_for_hermetic_tasks() -> None:
+    text = 'caches = { x = "/src/x" }\n[tasks.t]\nrun = "x"\nhermetic = true\ncaches = { y = "/y" }\n'
+    [found] = of(text)
+    assert found.startswith("5: tasks.t.caches.x: /src/x lies in the source, of which a hermetic task")
+
+
 def test_a_name_that_is_nearly_a_services() -> None:
     text = f'[tasks.t]\nrun = "x"\nservices = ["bd"]\n[services.db]\nimage = "{PIN}"\n'
     assert of(text) == ["3: tasks.t.services[0]: there is no service 'bd'; did you mean 'db'?"]
