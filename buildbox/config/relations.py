@@ -228,7 +228,7 @@ def guarded(pattern: str) -> str | None:
     """The folder that outputs may not lie in, where the pattern names one."""
     if pattern.startswith("!"):
         return None
-    return next((part for part in pattern.lower().split("/") if part in _GUARDED), None)
+    return next((part for part in pattern.replace("\\", "").lower().split("/") if part in _GUARDED), None)
 
 
 def _refuse_placeholder(name: str, index: int, family: _Family, reading: Reading) -> None:
