@@ -17,12 +17,12 @@ GO = b"\n"  # what opens it
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "mksh", "busybox"})  # zsh reads files before
 _MEANT_FOR_SHELLS = ("BASH_ENV", "BASHOPTS", "ENV", "SHELLOPTS")  # would be heeded by the gate's shell, too
 _LONGEST = 1 << 17  # bytes of arguments and environment; kernels allow many times that
-# Where the line never comes, nothing runs, and the status says that something went wrong. `container` is what
-# Podman sets beside what it is asked to. Without env(1), the shell leaves out what it has added itself.
+# Where the line never comes, nothing runs, and the status says that something went wrong. `container` and
+# TERM are what Podman sets unasked. Without env(1), the shell leaves out what it has added itself.
 _SCRIPT = """\
 echo && IFS= read -r go || exit 120
 command -v env >/dev/null || { shift "$0"; unset PWD OLDPWD SHLVL; exec "$@" <>/dev/null; }
-exec env -i ${container+"container=$container"} "$@" <>/dev/null"""
+exec env -i ${container+"container=$container" "TERM=$TERM"} "$@" <>/dev/null"""
 
 
 def gated(spec: ContainerSpec, shell: Sequence[str]) -> ContainerSpec | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import pytest
@@ -18,7 +17,7 @@ from tests.support.executing import Collected
 LABEL = "buildbox.tests.parking"
 SHELL = ("/bin/sh", "-e", "-c")
 SURROUNDINGS = """
-cat /proc/self/environ | tr '\\0' '\\n'
+env | sort
 ls -l /proc/self/fd/0 | sed 's/.*0 -> //'; ls /proc/self/fd | wc -l
 grep -E '^(Sig|Umask|NoNewPrivs|Cap|Groups|Uid)' /proc/self/status | grep -v SigQ
 pwd; echo $PPID; ulimit -n; cat; echo over
@@ -37,21 +36,31 @@ def execution(subject: Subject, spec: ContainerSpec, output: Collected) -> Execu
     return Execution(subject.engine, spec, Streams(output, None, None), say=lambda text: None)
 
 
+def seen(subject: Subject, spec: ContainerSpec, *, park: bool) -> bytes:
+    """What the command writes."""
+    output = Collected()
+    done = execution(subject, spec, output)
+    if park:
+        done.park(SHELL)
+    assert done.run(None).status == 0
+    done.remove()
+    assert output.data[2] == b""
+    return output.data[1]
+
+
+def test_its_surroundings_are_the_same(real_subject: Subject) -> None:
+    spec = replace(task(real_subject, SURROUNDINGS), user="1234:2345")
+    assert seen(real_subject, spec, park=True).decode() == seen(real_subject, spec, park=False).decode()
+
+
 @pytest.mark.parametrize("env", [(), (("SHLVL", "7"), ("PWD", "/x"), ("a.b", "c d")), (("HOSTNAME", "h"),)])
-def test_its_surroundings_are_the_same(real_subject: Subject, env: tuple[tuple[str, str], ...]) -> None:
-    spec = task(real_subject, SURROUNDINGS)
-    spec = replace(spec, env=tuple(sorted({*spec.env, *env})), user="1234:2345")
-    seen = []
-    for park in (False, True):
-        output = Collected()
-        done = execution(real_subject, spec, output)
-        if park:
-            done.park(SHELL)
-        assert done.run(None).status == 0
-        done.remove()
-        seen.append(output.data)
-    assert seen[0][1].decode() == seen[1][1].decode()
-    assert seen[0][2] == seen[1][2] == b""
+def test_its_environment_is_the_same(real_subject: Subject, env: tuple[tuple[str, str], ...]) -> None:
+    spec = task(real_subject, "")
+    spec = replace(spec, argv=("cat", "/proc/self/environ"), env=tuple(sorted({*spec.env, *env})))
+    plain, parked = (seen(real_subject, spec, park=park).split(b"\0") for park in (False, True))
+    assert sorted(parked) == sorted(plain)
+    if real_subject.engine.info().name != "Podman Engine":  # whose order is another each time
+        assert parked == plain
 
 
 def test_one_that_is_removed_runs_nothing(real_subject: Subject) -> None:
@@ -85,14 +94,3 @@ def test_an_image_without_the_shell(real_subject: Subject) -> None:
     assert output.data[1] == b"ran\n"
     done.remove()
     assert real_subject.engine.containers(LABEL) == []
-
-
-def test_a_parked_command_starts_at_once(real_subject: Subject) -> None:
-    done = execution(real_subject, task(real_subject, "true"), Collected())
-    begun = time.monotonic()
-    done.park(SHELL)
-    parked = time.monotonic() - begun
-    outcome = done.run(None)
-    assert outcome.status == 0
-    assert outcome.seconds < parked
-    done.remove()
