@@ -6,18 +6,17 @@ import errno
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 CAP = 64 << 20  # bytes that a log is kept of: half from its beginning, half from its end
 _SLOT = 1 << 20  # bytes of the end that are let go of at a time
 RECORD = _SLOT >> 4  # bytes that one record may have at most
 
 
-@dataclass
 class _Slot:
-    place: int  # in the spool
-    used: int = 0  # bytes
-    payload: int = 0  # bytes of output in it
+    def __init__(self, place: int) -> None:
+        self.place = place  # in the spool
+        self.used = 0  # bytes
+        self.payload = 0  # bytes of output in it
 
 
 class Capped:

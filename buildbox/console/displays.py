@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from buildbox.console.events import JsonDisplay
-from buildbox.console.groups import GroupedDisplay, ci_marks
 from buildbox.console.messages import Console
-from buildbox.console.plain import PlainDisplay
 from buildbox.execute import Outcome, Output
 from buildbox.host import Host
 from buildbox.logs import Logs, Tee
 from buildbox.schedule.report import Display, Report, State, Summary
 from buildbox.tasks.plan import Plan, Step
+
+CI_SYSTEMS = frozenset({"GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "BUILDKITE"})  # that groups.py may know
 
 
 class Closing(Display, Protocol):
@@ -86,15 +85,22 @@ class Kept:
 
 
 def choose(console: Console, host: Host, logs: Logs, *, alone: bool) -> Closing:
-    """The display that suits the caller's terminal, pipes or CI system; see `shown`."""
+    """The display that suits the caller's terminal, pipes or CI system; see `shown`. Loads only that."""
     out = 2 if alone else 1
     if console.json:
+        from buildbox.console.events import JsonDisplay
+
         return JsonDisplay(console, logs)
     if console.live and not console.quiet and (alone or host.stdout_tty):
         from buildbox.console.live import LiveDisplay
 
         return LiveDisplay(console, logs)
-    marks = ci_marks(host.env)
-    if marks and not console.live:
-        return GroupedDisplay(console, logs, marks, out=out)
+    if not console.live and not CI_SYSTEMS.isdisjoint(host.env):
+        from buildbox.console.groups import GroupedDisplay, ci_marks
+
+        marks = ci_marks(host.env)
+        if marks:
+            return GroupedDisplay(console, logs, marks, out=out)
+    from buildbox.console.plain import PlainDisplay
+
     return PlainDisplay(console, logs, out=out)

@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from buildbox.console.writing import write_all
@@ -27,20 +26,18 @@ _BEFORE = 0.15  # seconds before the first: what is done by then needs none
 Rows = Callable[[int, int], Sequence[tuple[str, str]]]
 
 
-@dataclass
 class _Meter:
-    label: str
-    total: int | None
-    done: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, label: str, total: int | None) -> None:
+        self._label, self._total, self._done = label, total, 0
+        self._lock = threading.Lock()
 
     def advance(self, amount: int) -> None:
-        with self.lock:
-            self.done += amount
+        with self._lock:
+            self._done += amount
 
     def row(self) -> tuple[str, str]:
-        whole = f" of {show_size(self.total)}" if self.total else ""
-        return f"{self.label}  {show_size(self.done)}{whole}", "dim"
+        whole = f" of {show_size(self._total)}" if self._total else ""
+        return f"{self._label}  {show_size(self._done)}{whole}", "dim"
 
 
 class Screen:
