@@ -255,10 +255,13 @@ def test_memory_that_a_child_takes_is_told(subject: Subject) -> None:
 
 
 def test_processors_are_limited(subject: Subject) -> None:
-    """The time of the processors that a busy loop gets in two seconds, by the kernel's count."""
-    script = "(while :; do :; done) & sleep 2; cut -d' ' -f14,15 /proc/$!/stat; kill $!"
-    ticks = sum(map(int, said(subject, script, cpus=0.2).split()))
-    assert ticks / os.sysconf("SC_CLK_TCK") / 2 < 0.35
+    """The share of the time that a busy loop gets, by the kernel's count."""
+    script = """
+        cut -d' ' -f1 /proc/uptime; (while :; do :; done) & sleep 2
+        cut -d' ' -f1 /proc/uptime; cut -d' ' -f14,15 /proc/$!/stat; kill $!
+    """
+    begun, end, user, system = map(float, said(subject, script, cpus=0.2).split())
+    assert (user + system) / os.sysconf("SC_CLK_TCK") / (end - begun) < 0.35
 
 
 def test_a_fork_bomb_ends_at_its_limit(subject: Subject) -> None:
@@ -274,5 +277,5 @@ def test_a_fork_bomb_ends_at_its_limit(subject: Subject) -> None:
             said += b"".join(chunk[1])
         begun = time.monotonic()
         engine.signal(container, "SIGKILL")
-        assert engine.wait(container).status == 137
+        assert engine.wait(container).status in (137, 2)  # 2: the first shell was itself refused a process
     assert time.monotonic() - begun < 20
