@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 
 from buildbox.console import Console, write_all
-from buildbox.console.events import output_event
 from buildbox.execute import Streams
 from buildbox.host import Host
 
@@ -28,6 +27,8 @@ class Events:
 
     def write(self, stream: int, views: Sequence[memoryview]) -> None:
         """Raises OSError when nobody reads it any more."""
+        from buildbox.console.events import output_event
+
         self._console.event(output_event(self._task, stream, views))
 
 
