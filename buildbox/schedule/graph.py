@@ -23,7 +23,7 @@ from buildbox.schedule.report import Display, Report, State, Summary
 from buildbox.tasks.plan import Plan, Step
 
 _TICK = 1.0  # seconds; a signal that comes right as Python falls asleep wakes nobody
-_PATIENCE = 1.0  # seconds that a stop waits for steps that are still being prepared
+_PATIENCE = 3.0  # seconds that a stop waits for steps that are still being prepared, or parked
 _DISCARDS = 2  # at once
 
 
@@ -43,6 +43,7 @@ def run_plan(
     keep_going: bool,
     display: Display,
     prepare_ahead: int | None = None,
+    patience: float = _PATIENCE,
 ) -> Summary:
     """Runs the steps of `plan`, each when all that it needs has passed; at most `limit` commands at once.
 
@@ -51,11 +52,12 @@ def run_plan(
     `limit` is 1, so that the steps start in the plan's order. After a first failure nothing starts, unless
     `keep_going`. A step whose command failed has `retries` more attempts, after pauses of 1, 2, 4 … 30 s.
 
-    Raises Interrupted where signals came and something doesn't end; and, when all is cleaned up, whatever
-    a job or the display raised that is no BuildboxError.
+    Raises Interrupted where signals came and something doesn't end: what is prepared or parked (an image may
+    be on its way) within `patience` seconds, what runs and is killed before a third signal. When all is
+    cleaned up, it raises whatever a job or the display raised that is no BuildboxError.
     """
     display.plan(plan)
-    summary = _Run(plan, jobs, limit, keep_going, display, prepare_ahead).go()
+    summary = _Run(plan, jobs, limit, keep_going, display, prepare_ahead, patience).go()
     display.finished(summary)
     return summary
 
@@ -81,11 +83,13 @@ class _Run:
         keep_going: bool,
         display: Display,
         prepare_ahead: int | None,
+        patience: float,
     ) -> None:
         self._steps = plan.steps
         self._job_of = jobs
         self._keep_going = keep_going
         self._display = display
+        self._patience = patience
         cpus = len(os.sched_getaffinity(0))
         self._prepare_ahead = prepare_ahead or (1 if limit == 1 else cpus)
         self._board = Board(plan, limit, cpus)
@@ -204,8 +208,8 @@ class _Run:
         for name in [name for name, due in self._pauses.items() if due <= now and not self._closed]:
             del self._pauses[name]
             self._board.ready(name)
-        late = self._signals and now > self._stopped_at + _PATIENCE
-        if late and set(self._under_way.values()) == {"prepare"}:
+        late = self._signals and now > self._stopped_at + self._patience
+        if late and self._under_way and self._busy("prepare", "park") == len(self._under_way):
             raise Interrupted(next(iter(self._signals)))
 
     def _nap(self) -> float:

@@ -13,7 +13,7 @@ import pytest
 from buildbox.errors import EngineError
 from buildbox.execute import Outcome
 from buildbox.schedule.graph import Interrupted, run_plan
-from buildbox.schedule.report import Report, State, Summary
+from buildbox.schedule.report import State, Summary
 from buildbox.tasks.plan import Plan
 from tests.support.jobs import PATIENCE, Acts, Noted, Watching, failing, plan, states, step, waiting_for
 
@@ -155,16 +155,17 @@ def test_what_was_told_to_end_soon_is_not_a_failure() -> None:
     assert (summary.status, states(summary.reports)) == (130, {"a": "not run"})
 
 
-def test_a_preparation_that_goes_on_is_not_waited_for() -> None:
+@pytest.mark.parametrize("phase", ["prepare", "park"])
+def test_a_preparation_that_goes_on_is_not_waited_for(phase: str) -> None:
     free = threading.Event()
 
-    def prepare() -> Report | None:
+    def act(*args: object) -> None:
         send(signal.SIGTERM)
         free.wait(PATIENCE)
-        return None
 
+    noted = Noted({"a": Acts(**{phase: act})})  # type: ignore[arg-type]
     with pytest.raises(Interrupted) as caught:
-        go(plan(step("a")), Noted({"a": Acts(prepare=prepare)}))
+        run_plan(plan(step("a")), noted, limit=2, keep_going=False, display=Watching(), patience=0.1)
     free.set()
     assert caught.value.status == 143
 
