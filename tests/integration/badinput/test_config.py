@@ -55,6 +55,22 @@ BROKEN: list[tuple[str, Sequence[str]]] = [
         box("UPPER Case:1"),
         [".buildbox.toml:2: toolchains.box.image: "],
     ),
+    (
+        f"{box(IMAGE)}matrix.toolchain = ['box', 'bxo']\n",
+        ["t.matrix.toolchain[1]: there is no toolchain 'bxo'; did you mean 'box'?"],
+    ),
+    (
+        f"{box(IMAGE)}needs = ['u']\n[tasks.u]\nrun = 'x'\nneeds = ['t']\n",
+        ["tasks.t.needs[0]: is a cycle: t -> u -> t"],
+    ),
+    (
+        f"{box(IMAGE)}outputs = ['dist/']\n[tasks.u]\nrun = 'x'\noutputs = ['dist/*.whl']\n",
+        ["tasks.u.outputs: may be the same files as the outputs of 't' (dist/)"],
+    ),
+    (
+        f"{box(IMAGE)}services = ['db']\nneeds = ['x']\n",
+        ["has 2 problems", "there is no service 'db'; add [services.NAME]", "there is no task 'x'"],
+    ),
 ]
 
 
@@ -75,7 +91,7 @@ run = "pytest"
 timeout = "10 parsecs"
 cpus = "2"
 [tasks.build]
-outputs = ["dist/"]
+artifacts = ["dist/"]
 argv = "make"
 """
     trial = make_trial(text=text, archived=False)
@@ -86,7 +102,7 @@ argv = "make"
         ".buildbox.toml:5: tasks.test.toolchain: there is no toolchain 'pyhton'; did you mean 'python'?",
         ".buildbox.toml:7: tasks.test.timeout: '10 parsecs' is not a duration; write e.g. 90s, 10m, 1h30m",
         ".buildbox.toml:8: tasks.test.cpus: must be a number, not a string",
-        next(line.strip() for line in message.splitlines() if "tasks.build.outputs: unknown key" in line),
+        next(line.strip() for line in message.splitlines() if "tasks.build.artifacts: unknown key" in line),
         f".buildbox.toml:11: tasks.build.argv: {argv}",
     ]
 

@@ -125,9 +125,9 @@ def test_version(project: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("run --nope", "buildbox: no such option: --nope\n  See `buildbox run --help`."),
+        ("run --qqq", "buildbox: no such option: --qqq\n  See `buildbox run --help`."),
         ("run --alow root test", "buildbox: no such option: --alow; did you mean --allow?\n"),
-        ("run test -k x", "goes behind --: buildbox run test -- -k x\n"),
+        ("run test -x y", "goes behind --: buildbox run test -- -x y\n"),
         ("exec -C . tools ls -l", "goes behind --: buildbox -C . exec tools -- ls -l\n"),
         ("exec -it tools sh -i", "goes behind --: buildbox exec tools -- sh -i\n"),
         ("shell tools -- ls", "goes behind --: buildbox exec tools -- ls\n"),
