@@ -59,6 +59,11 @@ def faults(doing: str) -> Iterator[None]:
             hint = "Correct what is asked of the engine there: the task's limits, user or mounts."
         if "bind source path does not exist" in said:
             hint = "An engine on another machine doesn't see the files of this one: use one of this machine."
+        if "address pool" in said:
+            hint = (
+                "It has no addresses for one more network. Run fewer steps with services at once (-j),"
+                " or remove networks that nobody needs: docker network ls"
+            )
         raise kind(f"the engine couldn't {doing}: {said}", hint) from None
     except (docker.errors.DockerException, *GONE) as error:
         raise EngineError(
