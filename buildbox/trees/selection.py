@@ -51,7 +51,7 @@ _STATUS = (
     "--",
     ".",
 )
-_MOST_KNOWN = 100_000  # files beyond what is there
+_MOST_KNOWN = 20_000  # files beyond what is there
 _MANY = 1000  # files: for so many it pays to read the memo of the tracked ones
 
 
@@ -63,7 +63,10 @@ class InputTree:
     count: int  # of files
     unmatched: tuple[str, ...]  # patterns that no file matches, and no output of a task could
     notes: tuple[str, ...]  # for people: what patterns name, but can't be an input
-    since: float  # seconds since the epoch: a file whose ctime is before it is what its entry says
+    # Seconds since the epoch: a file whose ctime is before it is what its entry says. It is a little before
+    # the look began, and files were read, or compared with what was known of them, after that. It takes for
+    # granted that the file system's clock is this machine's.
+    since: float
     _make: Callable[[], Sequence[Entry]]
 
     def entries(self) -> Sequence[Entry]:
