@@ -13,7 +13,7 @@ from buildbox.ground import Ground, made_of
 from buildbox.logs import Tee
 from buildbox.masking import Masked
 from buildbox.schedule.report import Report, State
-from buildbox.surroundings import Ears, Seats, View, mounted_view, secrets_of, surrounded
+from buildbox.surroundings import Ears, Seats, View, mounted_view, surrounded
 from buildbox.tasks.plan import Step
 from buildbox.workplace import Workplace
 
@@ -105,7 +105,7 @@ class ContainerJob:
     def _output(self) -> Masked:
         place = self._place
         sinks = (place.display.output(self._step), self._way.keeper())
-        return Masked(Tee(*filter(None, sinks)), secrets_of(place.ground.session, [self._step]))
+        return Masked(Tee(*filter(None, sinks)), place.ground.session.secrets.values())
 
     def _service_log(self, service: Service) -> Output:
         return self._place.service_log(self._step, service)

@@ -17,7 +17,7 @@ from buildbox.execute import Outcome, Output, Streams, execute
 from buildbox.leases import sweep
 from buildbox.masking import Masked
 from buildbox.session import Session
-from buildbox.surroundings import Ears, Seats, mounted_view, secrets_of, surrounded
+from buildbox.surroundings import Ears, Seats, mounted_view, surrounded
 from buildbox.tasks.plan import Step
 from buildbox.trust import Bounds, check_service, check_task
 
@@ -46,7 +46,7 @@ def run_step(
     seats = Seats(streams.stdin is not None, streams.tty is not None, streams.window)
     ears = Ears(say, service_log)
     view = mounted_view(session, step)
-    masked = Masked(streams.output, secrets_of(session, [step])) if step.task.secrets else None
+    masked = Masked(streams.output, session.secrets.values()) if session.secrets else None
     streams = replace(streams, output=masked) if masked else streams
 
     def attempt(image: ArchivedImage, image_id: str) -> Outcome:

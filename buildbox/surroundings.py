@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,11 +151,6 @@ def staged_view(stage: Path) -> View:
 def user_of(session: Session, step: Step) -> tuple[int, int]:
     """uid and gid, in the container, that the step runs as."""
     return (0, 0) if session.rootless else _user(step.task.user, session.host)
-
-
-def secrets_of(session: Session, steps: Sequence[Step]) -> tuple[bytes, ...]:
-    """The values of all secrets that `steps` get."""
-    return tuple(session.secrets[name] for step in steps for name in step.task.secrets)
 
 
 def _user(user: str, host: Host) -> tuple[int, int]:

@@ -15,7 +15,6 @@ from buildbox.ground import Ground
 from buildbox.logs import Logs
 from buildbox.masking import Masked
 from buildbox.schedule.report import Display
-from buildbox.surroundings import secrets_of
 from buildbox.tasks.plan import Step
 from buildbox.workspace import FOLDER, STATE, own_folder
 
@@ -49,10 +48,10 @@ class Workplace:
         return self.ground.root
 
     def service_log(self, step: Step, service: Service) -> Output:
-        """Where the output of a service of `step` is kept; the step may have told it its secrets."""
+        """Where the output of a service of `step` is kept, without the run's secrets."""
         log = self.logs.log(f"{step.name}+{service.name}")
-        values = secrets_of(self.ground.session, [step])
-        return Masked(log, values) if values else log
+        secrets = self.ground.session.secrets
+        return Masked(log, secrets.values()) if secrets else log
 
     def new_folder(self) -> Path:
         """An empty folder on the project's file system, gone at the end of the run at the latest.

@@ -42,6 +42,12 @@ while ! test -e go; do sleep 0.05; done
 '''
 [tasks.also]
 run = "true"
+[tasks.save]
+secrets = ["TOKEN"]
+run = "cp /run/secrets/TOKEN saved"
+[tasks.leak]
+needs = ["save"]
+run = "cat saved; echo"
 """
 
 
@@ -134,6 +140,14 @@ def test_a_secret_is_seen_by_its_task_only(make_project: MakeProject, options: t
     assert TOKEN.encode() not in log(project, "tell")
     left = [name.name for name in Path("/dev/shm").iterdir() if any(run in name.name for run in runs)]
     assert left == []
+
+
+def test_a_secret_is_masked_in_what_other_tasks_print(make_project: MakeProject) -> None:
+    project = make_project(SECRETS, env={"TOKEN": TOKEN})
+    result = project.run("run", "leak")
+    assert (result.status, result.out) == (0, "***\n")
+    assert (project.root / "saved").read_text() == TOKEN
+    assert project.run("run", "leak", "also").out == "leak | ***\n"
 
 
 def test_missing_secrets_are_told_before_anything_starts(make_project: MakeProject) -> None:
