@@ -39,7 +39,7 @@ class Ended:
     """How a container ended."""
 
     status: int  # 0-255; 128+n for a death by signal n
-    out_of_memory: bool = False  # the kernel killed it at its memory limit
+    out_of_memory: bool = False  # the kernel killed it, or a program of it, at its memory limit
 
 
 class Stream(Protocol):

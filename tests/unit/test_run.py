@@ -12,14 +12,14 @@ import pytest
 from buildbox.archive.layout import Archive
 from buildbox.config.user import Allowance
 from buildbox.container import RUN_LABEL, ContainerSpec
-from buildbox.errors import ImageError, NotAllowed
+from buildbox.errors import EngineError, ImageError, NotAllowed
 from buildbox.execute import Outcome, Streams
 from buildbox.leases import lease
 from buildbox.oci import Platform
 from buildbox.progress import Silent
 from buildbox.reference import ImageRef
 from buildbox.registry.client import Registry
-from buildbox.run import run_step, sweep_dead, vet
+from buildbox.run import run_step, sweep_dead, vet, vet_place
 from buildbox.session import Session
 from buildbox.tasks.plan import Step, plan_tasks
 from buildbox.trust import Bounds
@@ -177,3 +177,16 @@ def test_only_what_dead_runs_left_is_swept(session: Session, tmp_path: Path) -> 
         assert [run for _, run in engine.volumes(RUN_LABEL)] == [alive]
         assert [run for _, run in engine.networks(RUN_LABEL)] == [alive]
     engine.close()
+
+
+@pytest.mark.parametrize("name", ["test", "shell"])
+def test_a_mounted_step_is_for_an_engine_of_this_machine(name: str) -> None:
+    """And what could be done about it, which for a shell is nothing else."""
+    made = step()
+    mounted = replace(made, name=name)
+    vet_place([mounted], "unix:///run/docker.sock")
+    vet_place([replace(made, task=replace(made.task, hermetic=True))], "tcp://elsewhere:2375")
+    with pytest.raises(EngineError, match="tcp://elsewhere:2375 is on another machine") as caught:
+        vet_place([mounted], "tcp://elsewhere:2375")
+    assert name in caught.value.reason
+    assert ("--hermetic" in caught.value.hint) == (name == "test")
