@@ -234,3 +234,36 @@ ready = "touch /tmp/asked; false"
     for name in names:
         label = ("--filter", f"label=buildbox.run={name}")
         assert docker("ps", "-aq", *label) + docker("network", "ls", "-q", *label) == ""
+
+
+def test_what_a_killed_run_left_goes_with_the_next(make_project: MakeProject) -> None:
+    """Containers of task and service, their network, the secret in memory; the cache stays."""
+    tasks = """
+[tasks.hangs]
+secrets = ["TOKEN"]
+services = ["web"]
+caches = { own = "~/.cache/own" }
+run = "echo begun; sleep 60"
+[tasks.quick]
+run = "true"
+"""
+    project = with_services(make_project, tasks)
+    project = Project(project.root, project.home, project.caller, {"TOKEN": "a-secret-value"})
+    run = project.start("run", "hangs")
+    assert run.stdout and run.stdout.readline() == b"begun\n"
+    (name,) = [path.name for path in (project.home / "runs").iterdir()]
+    run.kill()
+    run.communicate()
+
+    def left() -> tuple[int, ...]:
+        label = ("--filter", f"label=buildbox.run={name}")
+        return (
+            len(docker("ps", "-aq", *label).split()),
+            len(docker("network", "ls", "-q", *label).split()),
+            len(list(Path("/dev/shm").glob(f"buildbox-*{name}*"))),
+        )
+
+    assert left() == (2, 1, 1)
+    project.ok("run", "quick")
+    assert left() == (0, 0, 0)
+    assert json.loads(project.ok("--json", "clean", "--caches"))["caches"] == 1
