@@ -65,9 +65,10 @@ def run_to(
     display.plan(plan)
     others = Plan({name: step for name, step in plan.steps.items() if step is not target}, ())
     reports: list[Report] = []
+    unclean = None
     if others.steps:
         summary = run_graph(place, others, wishes, _Within(display))
-        reports = list(summary.reports)
+        reports, unclean = list(summary.reports), summary.unclean
         if summary.status:
             reports.append(Report(target.name, State.NOT_RUN, why=_why(target, reports)))
             display.ended(target, reports[-1])
@@ -77,7 +78,7 @@ def run_to(
     release()
     report = _run_target(place, target, streams, display, say)
     display.ended(target, report)
-    summary = Summary((*reports, report), time.monotonic() - begun, report.status)
+    summary = Summary((*reports, report), time.monotonic() - begun, report.status, unclean)
     display.finished(summary)
     return summary
 

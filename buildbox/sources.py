@@ -139,7 +139,7 @@ def _image_files(engine: Engine, image: ArchivedImage, image_id: str, data: Path
 
 def _write(path: Path, content: bytes) -> None:
     """Writes a small file, at once whole, readable by the users that tasks run as."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.with_name(f".{path.name}.{os.urandom(6).hex()}")  # other threads may do the same
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # a git configuration may hold secrets
         beside.write_bytes(content)

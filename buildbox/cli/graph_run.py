@@ -62,8 +62,12 @@ def run_in(call: Call, project: Project, session: Session, plan: Plan, wishes: W
             Workplace(ground, display, logs, sharing) as place,
         ):
             if interactive:
-                return run_to(place, plan, wishes, display, streams, console.say, kept.close).status
-            return run_graph(place, plan, wishes, display).status
+                summary = run_to(place, plan, wishes, display, streams, console.say, kept.close)
+            else:
+                summary = run_graph(place, plan, wishes, display)
+            if summary.unclean:
+                raise summary.unclean  # so that the run is remembered, and the next one sweeps
+            return summary.status
 
 
 def made_here(config: Config) -> tuple[str, ...]:

@@ -106,8 +106,8 @@ def run_line(argv: Sequence[str]) -> int:
     except BuildboxError as error:
         console.error(error)
         return error.exit
-    except (KeyboardInterrupt, typer.Abort):
-        return Exit.INTERRUPTED
+    except (KeyboardInterrupt, typer.Abort) as error:
+        return int(getattr(error, "status", Exit.INTERRUPTED))  # a run says by what signal
     except _Stopped as stopped:
         if stopped.number == signal.SIGINT:
             console.say("interrupted")

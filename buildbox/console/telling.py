@@ -42,5 +42,3 @@ def say_summary(console: Console, summary: Summary, logs: Logs) -> None:
                 console.say(f"the log of {name}: {path}")
     if not bad and logs.kept:
         console.detail(f"logs: {logs.kept}")
-    if summary.unclean:
-        console.warn(summary.unclean.reason, summary.unclean.hint.splitlines())

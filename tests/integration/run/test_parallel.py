@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from docker.api.client import APIClient
 
 from buildbox.container import NAME_LABEL, RUN_LABEL
 from tests.integration.run.conftest import MakeProject
-from tests.support.project import Project
+from tests.support.own_engine import own_engine
+from tests.support.project import ME, Project
 
 # Each says that it runs by a file of its name.
 STEP = """
@@ -144,3 +146,19 @@ def test_a_program_that_is_not_there(make_project: MakeProject) -> None:
     done = project.run("run", "-j", "1", "a", "b")
     assert done.status == 127
     assert "no-such-program" in done.out + done.err
+
+
+@pytest.mark.skipif(ME.uid != 0, reason="only root can start an engine of its own")
+def test_an_engine_that_dies_fails_all_that_runs(make_project: MakeProject, short_folder: Path) -> None:
+    """What is left in it can't be removed now, so the run is remembered for the next sweep."""
+    project = make_project(steps("abcde"))
+    with own_engine(short_folder) as engine:
+        project = replace(project, env={**project.env, "DOCKER_HOST": engine.url})
+        with under_way(project, "-j", "2", *"abcde", running="a b") as process:
+            engine.die()
+            _, err = process.communicate(timeout=60)
+    assert process.returncode == 120
+    assert b"the engine went away" in err
+    assert b"Traceback" not in err
+    assert not (project.root / "e").exists()
+    assert len(list((project.home / "runs").iterdir())) == 1
