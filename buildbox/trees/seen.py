@@ -15,7 +15,7 @@ from buildbox.trees.faults import Changed, shown, tree_error
 from buildbox.trees.folders import READ, Folders
 
 # A file's times come from a clock that ticks every 1 to 10 ms, so what happens now may look older by as much.
-CLOCK = 0.02  # seconds
+_CLOCK = 0.02  # seconds
 PATH = 72  # where the path starts in Seen.line
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _TRIES = 5
@@ -84,6 +84,14 @@ def is_special(folders: Folders, path: str) -> str | None:
     if stat.S_ISSOCK(mode):
         return "a socket"
     return "a device" if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else None
+
+
+def begun(now: float) -> int:
+    """The second in which `now` is: what changed before it can't change again without a later ctime.
+
+    Whole seconds, since some file systems, and git, know no smaller ones.
+    """
+    return int(now - _CLOCK)
 
 
 def settled(files: Iterable[Seen], before: int) -> dict[str, Seen]:

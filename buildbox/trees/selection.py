@@ -37,7 +37,7 @@ from buildbox.trees.memo import (
     write_selections,
 )
 from buildbox.trees.patterns import Patterns, compile_patterns, may_overlap
-from buildbox.trees.seen import CLOCK, PATH, Seen, is_special, see, settled
+from buildbox.trees.seen import PATH, Seen, begun, is_special, see, settled
 from buildbox.trees.view import View, look_with_git
 from buildbox.trees.walk import OWN, walk
 
@@ -63,9 +63,9 @@ class InputTree:
     count: int  # of files
     unmatched: tuple[str, ...]  # patterns that no file matches, and no output of a task could
     notes: tuple[str, ...]  # for people: what patterns name, but can't be an input
-    # Seconds since the epoch: a file whose ctime is before it is what its entry says. It is a little before
-    # the look began, and files were read, or compared with what was known of them, after that. It takes for
-    # granted that the file system's clock is this machine's.
+    # Seconds since the epoch: a file whose ctime is before it is what its entry says. It is before the look
+    # began, and files were read, or compared with what was known of them, after that. It takes for granted
+    # that the file system's clock is this machine's.
     since: float
     _make: Callable[[], Sequence[Entry]]
 
@@ -213,7 +213,9 @@ class WorkTree:
             if not may_overlap([text], without) and not (default and text == "**")
         )
         notes = self._notes(unmatched)
-        return InputTree(Digest(found.digest), found.count, unmatched, notes, self._now - CLOCK, entries)
+        return InputTree(
+            Digest(found.digest), found.count, unmatched, notes, float(begun(self._now)), entries
+        )
 
     def _loose_paths(self, choice: _Choice, *, default: bool) -> Iterator[str]:
         """All files whose content isn't known from an index, or that may be gone."""
@@ -256,7 +258,7 @@ class WorkTree:
                     self._loose[path] = see(folders, path, known)
             files = [file for path in new if (file := self._loose[path])]
             if any(known.get(file.path) != file for file in files):
-                self._keep(settled(files, int((self._now - CLOCK) * 1e9)))
+                self._keep(settled(files, begun(self._now) * 10**9))
         return {path: self._loose[path] for path in paths}
 
     def _read_known(self, count: int) -> dict[str, Seen]:

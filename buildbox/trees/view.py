@@ -29,7 +29,7 @@ from buildbox.trees.memo import (
     read_files,
     write_base,
 )
-from buildbox.trees.seen import CLOCK, Seen, see
+from buildbox.trees.seen import Seen, begun, see
 
 _TRIES = 10
 _SUBMODULE = "160000"
@@ -118,7 +118,7 @@ def _look(prefix: str, git: Git, memos: Path, now: float) -> tuple[View, tuple[s
         index = _digest(git.index)
         facts = read_facts(memos)
         calls: list[Callable[[], bytes]] = [lambda: git.run(*_DIFF), lambda: git.run(*_OTHERS)]
-        if facts and (facts.index != index or (facts.again is not None and facts.again < _second(now))):
+        if facts and (facts.index != index or (facts.again is not None and facts.again < begun(now))):
             facts = None
         if facts is None:
             calls.append(lambda: git.run(*_TRACKED))
@@ -157,7 +157,7 @@ def _make_base(
                 continue
             if tag == "H" and stage == "0" and path not in changed:
                 file = _try_to_see(folders, path, known)
-                if file is not None and file.ctime < _second(now) * 10**9:
+                if file is not None and file.ctime < begun(now) * 10**9:
                     files.append(file)
                     continue
                 if file is not None:
@@ -175,11 +175,6 @@ def _try_to_see(folders: Folders, path: str, known: Mapping[str, Seen]) -> Seen 
         return see(folders, path, known)
     except TreeError:
         return None
-
-
-def _second(now: float) -> int:
-    """What is older than this second was there before `now`, and can't change any more within its second."""
-    return int(now - CLOCK)
 
 
 def _names(answer: bytes) -> list[str]:
