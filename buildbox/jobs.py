@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Protocol
@@ -47,8 +48,9 @@ class ContainerJob:
     def __init__(self, place: Workplace, step: Step, way: Way) -> None:
         self._place, self._step, self._way = place, step, way
         self._stack = ExitStack()
-        self._execution: Execution | None = None
         self._masked: Masked | None = None
+        self._lock = threading.Lock()  # of the two below
+        self._execution: Execution | None = None
         self._signals: list[int] = []
 
     def prepare(self) -> Report | None:
@@ -65,9 +67,10 @@ class ContainerJob:
         )
         self._masked = self._output()
         execution = Execution(session.engine, spec, Streams(self._masked, None, None), say=self._say)
-        self._execution = execution
-        for number in self._signals:
-            execution.signal(number)
+        with self._lock:
+            self._execution = execution
+            for number in self._signals:
+                execution.signal(number)
         execution.park(step.toolchain.shell)
 
     def run(self, attempt: int) -> Outcome:
@@ -84,9 +87,10 @@ class ContainerJob:
         return Report(self._step.name, state, outcome.seconds, outcome=outcome)
 
     def signal(self, number: int) -> None:
-        self._signals.append(number)
-        if self._execution:
-            self._execution.signal(number)
+        with self._lock:  # once to each execution: a second one of its kind would kill
+            self._signals.append(number)
+            if self._execution:
+                self._execution.signal(number)
 
     def discard(self) -> None:
         try:
