@@ -18,6 +18,7 @@ from buildbox.services.faults import ServiceFailed, ServiceLate
 from buildbox.services.ready import readiness
 
 _POLL = 0.1  # seconds between two questions whether it is ready
+_TO_TELL = 5.0  # seconds that an engine has to tell how a container ended
 _LAST_LINES = 20  # of its output, that are told when it fails
 _LAST_BYTES = 16 << 10  # of these lines
 
@@ -74,6 +75,13 @@ class Running:
                 self._told(f"Its ready-timeout allows for more: [services.{name}] ready-timeout"),
             )
         return None
+
+    def has_ended(self) -> bool:
+        """Whether it has ended by itself; waits for the engine to say how, where its output is at its end."""
+        until = time.monotonic() + _TO_TELL
+        while self._is_over and not (self.ended or self.fault) and time.monotonic() < until:
+            time.sleep(_POLL / 10)
+        return self.ended is not None
 
     def end(self) -> str:
         """How it ended, in words."""

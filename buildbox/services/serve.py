@@ -56,7 +56,7 @@ def serve(
         _wait(running, changed, stopped, step)
         yield network
         for each in running:
-            if each.ended:
+            if each.has_ended():
                 say(_while_it_ran(each, step))
     except BaseException:
         _remove(engine, running, network)  # the first fault is the one that is told

@@ -166,7 +166,7 @@ def test_nothing_outside_is_reached_unless_the_task_may(trial: Trial, internal: 
 
 
 def test_a_service_that_ends_is_told_with_its_last_words(trial: Trial) -> None:
-    script = "seq 100; echo no such database >&2; exit 3"
+    script = "seq 100; sleep 0.3; echo no such database >&2; exit 3"
     with (
         pytest.raises(ServiceFailed, match="service 'db' ended with status 3 before it was ready") as caught,
         trial.serve(service(run=script, ready="false")),
@@ -204,7 +204,7 @@ def test_a_service_that_is_not_ready_in_time(trial: Trial, ready: str) -> None:
 def test_a_service_that_ends_while_the_task_runs_is_told(trial: Trial) -> None:
     script = "echo begun; nc -l -p 7777 > /dev/null; echo done; exit 5"
     with trial.serve(service(run=script, ready_port=7777)) as network:
-        trial.task(network, "echo x | nc db 7777; sleep 0.5")
+        trial.task(network, "echo x | nc db 7777")
     assert trial.said == [
         "service 'db' ended with status 5 while test ran; the last that it printed:\n  begun\n  done"
     ]
