@@ -89,8 +89,9 @@ class ContainerJob:
     def signal(self, number: int) -> None:
         with self._lock:  # once to each execution: a second one of its kind would kill
             self._signals.append(number)
-            if self._execution:
-                self._execution.signal(number)
+            execution = self._execution
+            if execution:
+                execution.signal(number)
 
     def discard(self) -> None:
         try:
