@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from buildbox.digest import Digest
+from buildbox.trees.choice import Choice, Found
 from buildbox.trees.entry import Entry
 from buildbox.trees.faults import explained, shown
 from buildbox.trees.folders import Folders
@@ -39,7 +40,7 @@ from buildbox.trees.memo import (
 from buildbox.trees.patterns import Patterns, compile_patterns, may_overlap
 from buildbox.trees.seen import PATH, Seen, begun, is_special, see, settled
 from buildbox.trees.view import View, look_with_git
-from buildbox.trees.walk import OWN, walk
+from buildbox.trees.walk import walk
 
 _STATUS = (
     "status",
@@ -72,48 +73,6 @@ class InputTree:
     def entries(self) -> Sequence[Entry]:
         """All files, sorted by path. Raises Changed where they can't be told any more."""
         return self._make()
-
-
-@dataclass(frozen=True)
-class _Choice:
-    """What a task has: its patterns, and what is never an input."""
-
-    inputs: Patterns | None
-    without: Patterns
-
-    def __call__(self, path: str) -> bool:
-        return (
-            not path.startswith(f"{OWN}/")
-            and (self.inputs is None or self.inputs.matches(path))
-            and not self.without.matches(path)
-        )
-
-    def leads_below(self, folder: str) -> bool:
-        if self.inputs is not None and not self.inputs.may_match_below(folder):
-            return False
-        return any(glob.negated for glob in self.without.globs) or not self.without.matches(f"{folder}/")
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A selection, as a memo has it."""
-
-    digest: str
-    count: int
-    unmatched: tuple[str, ...]
-
-    @classmethod
-    def read(cls, value: object) -> _Found | None:
-        """What `write` made; None for anything else."""
-        match value:
-            case [str(digest), int(count), [*unmatched]]:
-                return cls(digest, count, tuple(map(str, unmatched)))
-            case _:
-                return None
-
-    def write(self) -> list[object]:
-        """As JSON has it."""
-        return [self.digest, self.count, list(self.unmatched)]
 
 
 class WorkTree:
@@ -187,7 +146,7 @@ class WorkTree:
         if default and self._problem:
             raise self._problem
         patterns = None if inputs is None else compile_patterns(inputs)
-        choice = _Choice(patterns, compile_patterns(without))
+        choice = Choice(patterns, compile_patterns(without))
         loose = self._see(sorted(set(filter(choice, self._loose_paths(choice, default=default)))))
 
         @cache
@@ -200,11 +159,11 @@ class WorkTree:
 
         key = self._key(loose, inputs, without)
         selections = self._read_selections()
-        found = _Found.read(selections.get(key))
+        found = Found.read(selections.get(key))
         if found is None:
             chosen = lines()
             unmatched = patterns.unmatched(line[PATH:] for line in chosen) if patterns else ()
-            found = _Found(_digest(chosen), len(chosen), unmatched)
+            found = Found(_digest(chosen), len(chosen), unmatched)
             selections[key] = found.write()
             write_selections(self._memos, selections)
         unmatched = tuple(
@@ -217,7 +176,7 @@ class WorkTree:
             Digest(found.digest), found.count, unmatched, notes, float(begun(self._now)), entries
         )
 
-    def _loose_paths(self, choice: _Choice, *, default: bool) -> Iterator[str]:
+    def _loose_paths(self, choice: Choice, *, default: bool) -> Iterator[str]:
         """All files whose content isn't known from an index, or that may be gone."""
         if not self._views:
             yield from walk(self._root, "", choice.leads_below)
@@ -285,7 +244,7 @@ class WorkTree:
         text = json.dumps([VERSION, indexes, seen, inputs, without])
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def _lines(self, choice: _Choice, loose: Mapping[str, Seen | None]) -> Sequence[str]:
+    def _lines(self, choice: Choice, loose: Mapping[str, Seen | None]) -> Sequence[str]:
         """The files as Seen.line, sorted by the paths' bytes."""
         lines = [line for line in self._base_lines() if choice(line[PATH:])]
         if not loose.keys().isdisjoint(line[PATH:] for line in lines):
