@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from buildbox.trees.entry import FOLDER, LINK, Entry
 from buildbox.trees.folders import CREATE, READ, Folders
 
 _VERSION = 1
+_ASIDE = ".aside-"  # how names of files begin that get another one soon
 Look = tuple[int, int, int, int, int]  # inode, size, mtime (ns), ctime (ns), mode; zeros where not known
 
 
@@ -56,7 +59,7 @@ def write_record(path: Path, record: Record) -> None:
         "files": [(each.entry, each.look) for each in record.files],
         "folders": record.folders,
     }
-    aside = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
+    aside = path.with_name(f"{_ASIDE}{os.urandom(6).hex()}")
     try:
         aside.write_text(json.dumps(value, separators=(",", ":")))
         aside.replace(path)
@@ -64,9 +67,23 @@ def write_record(path: Path, record: Record) -> None:
         aside.unlink(missing_ok=True)
 
 
+@contextmanager
+def alone(record: Path) -> Iterator[None]:
+    """The block runs while no other process places outputs of the project; leftovers of dead ones go first.
+
+    Makes the record's folder. Raises OSError.
+    """
+    record.parent.mkdir(parents=True, exist_ok=True)
+    with Folders(record.parent) as folder:
+        fcntl.flock(folder.root, fcntl.LOCK_EX)
+        for left in record.parent.glob(f"{_ASIDE}*"):
+            left.unlink(missing_ok=True)
+        yield
+
+
 def allowed_modes(folder: Path) -> int:
     """The permissions that a new file in `folder` may have: what the umask leaves. Raises OSError."""
-    aside = folder / f".modes.{os.urandom(6).hex()}"
+    aside = folder / f"{_ASIDE}{os.urandom(6).hex()}"
     file = os.open(aside, CREATE, 0o777)
     try:
         return stat.S_IMODE(os.fstat(file).st_mode)

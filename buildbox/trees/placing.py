@@ -19,6 +19,7 @@ from buildbox.trees.placed import (
     Placed,
     Record,
     allowed_modes,
+    alone,
     is_unchanged,
     look_of,
     read_record,
@@ -38,12 +39,15 @@ def place(taken: Taken, root: Path, record: Path, outputs: Sequence[str]) -> Non
     way round, or a link is on the way, which is never followed. A kill leaves each file old or new, and the
     next call mends it. Outputs on another disk than the project are copied there. Raises TreeError.
     """
-    before = read_record(record)
-    if not taken.entries and not before.files:
+    if not taken.entries and not read_record(record).files:
         return
-    with explained("written", str(record)):
-        record.parent.mkdir(parents=True, exist_ok=True)
-        allowed = allowed_modes(record.parent)
+    with explained("written", str(record)), alone(record):
+        _place(taken, root, record, outputs)
+
+
+def _place(taken: Taken, root: Path, record: Path, outputs: Sequence[str]) -> None:
+    before = read_record(record)
+    allowed = allowed_modes(record.parent)
     with explained("changed", str(root)), Folders(root) as tree:
         removal = _Removal(tree, taken.entries, compile_patterns(outputs))
         removal.look(before)

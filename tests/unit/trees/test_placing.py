@@ -5,6 +5,7 @@ import os
 import stat
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -248,3 +249,19 @@ def test_after_a_kill_what_was_half_placed_is_known(tree: Tree) -> None:
     write(tree.root, {"dist/1.whl": "1"})
     tree.place({"dist/3.whl": "3"}, WHEELS)
     assert seen(tree.root) == {"dist/3.whl": "3"}
+
+
+def test_what_a_killed_call_left_beside_the_record_goes(tree: Tree) -> None:
+    tree.place({"dist/a": "1"})
+    (tree.record.parent / ".aside-0123456789ab").write_text("half a record")
+    tree.place({"dist/a": "2"})
+    assert [path.name for path in tree.record.parent.iterdir()] == [tree.record.name]
+
+
+def test_two_calls_at_once_leave_the_files_of_one(tree: Tree) -> None:
+    names = [f"dist/{number}" for number in range(200)]
+    results = [tree.taken(dict.fromkeys(names, text), DIST) for text in "1234"]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda taken: place(taken, tree.root, tree.record, DIST), results))
+    assert len(set(seen(tree.root).values())) == 1
+    assert sum(is_placed(taken.entries, tree.root, tree.record) for taken in results) == 1
