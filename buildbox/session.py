@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from buildbox import images
 from buildbox.archive.images import ArchivedImage
 from buildbox.archive.layout import Archive
+from buildbox.errors import EngineError
 from buildbox.host import Host
 from buildbox.oci import Platform
 from buildbox.progress import Progress
@@ -44,6 +45,7 @@ class Connection:
         self._lock = threading.Lock()
         self._stack = ExitStack()
         self._connected: Connected | None = None
+        self._fault: EngineError | None = None
 
     def get(self) -> Connected:
         """The engine and the run. Raises EngineError, ArchiveError."""
@@ -57,11 +59,17 @@ class Connection:
         with self._lock:
             return self._stack.enter_context(context)
 
+    def suspect(self, fault: EngineError) -> None:
+        """The engine failed a step, which was told: something of this run may be left there, for a sweep."""
+        self._fault = self._fault or fault
+
     def __enter__(self) -> Connection:
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._stack.__exit__(*error)  # type: ignore[arg-type]
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if error is None and self._fault:
+            kind, error = EngineError, self._fault
+        self._stack.__exit__(kind, error, trace)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import os
 import shlex
 import stat
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from buildbox.config.model import FILE_NAME, MountEntry, Service, Task
@@ -53,6 +54,16 @@ class Bounds:
     user_config: Path  # there or not
     caller_is_root: bool = False  # and root inside a container is root outside
 
+    @cached_property
+    def real(self) -> Bounds:
+        """The same with every link followed, asked once for all tasks."""
+        return replace(
+            self,
+            root=real_path(self.root),
+            sockets=tuple(map(real_path, self.sockets)),
+            user_config=real_path(self.user_config),
+        )
+
 
 class _Findings:
     """What is wrong with one task, and what the user would have to allow it."""
@@ -76,12 +87,7 @@ def check_task(task: Task, bounds: Bounds) -> tuple[ResolvedMount, ...]:
     What is checked here may be replaced on the disk before the engine mounts it: only by someone who
     may write to the project now, such as a task that is running in it at the same time.
     """
-    bounds = replace(
-        bounds,
-        root=real_path(bounds.root),
-        sockets=tuple(map(real_path, bounds.sockets)),
-        user_config=real_path(shown := bounds.user_config),
-    )
+    shown, bounds = bounds.user_config, bounds.real
     section: KeyPath = ("tasks", task.name) if task.name else ("defaults",)
     found = _Findings()
     _check_root(bounds, found)
@@ -150,6 +156,8 @@ def _check_root(bounds: Bounds, found: _Findings) -> None:
 
 
 def _check_workdir(workdir: str, where: str, root: Path, found: _Findings) -> None:
+    if workdir == ".":
+        return
     path = real_path(root / workdir)
     if not path.is_relative_to(root):
         found.wrong.append(f"{where}: {workdir!r} is a link that leads out of the project, to {path}")

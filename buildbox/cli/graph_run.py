@@ -12,6 +12,7 @@ from buildbox.cli.streams import task_streams
 from buildbox.config.model import Config
 from buildbox.console.displays import shown
 from buildbox.console.target import Targeted
+from buildbox.errors import EngineError
 from buildbox.ground import Ground
 from buildbox.logs import Logs
 from buildbox.running import Wishes, run_graph, run_to
@@ -65,8 +66,9 @@ def run_in(call: Call, project: Project, session: Session, plan: Plan, wishes: W
                 summary = run_to(place, plan, wishes, display, streams, console.say, kept.close)
             else:
                 summary = run_graph(place, plan, wishes, display)
-            if summary.unclean:
-                raise summary.unclean  # so that the run is remembered, and the next one sweeps
+            for error in (summary.unclean, *(report.error for report in summary.reports)):
+                if isinstance(error, EngineError):
+                    session.connection.suspect(error)
             return summary.status
 
 

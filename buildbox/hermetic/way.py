@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from buildbox.archive.results import Result, extract, find_result, keep_result, replay
+from buildbox.archive.results import Result, ResultDamaged, extract, find_result, keep_result, replay
 from buildbox.errors import BuildboxError
 from buildbox.execute import Outcome, Output
 from buildbox.frames import FrameLog
@@ -62,7 +62,11 @@ class Hermetic:
         result = self._find()
         if result is None:
             return None
-        self._restore(result)
+        try:
+            self._restore(result)
+        except ResultDamaged as damage:
+            self._place.display.note(self._step, f"{damage.reason}; it runs again")
+            return None
         return Report(self._step.name, State.CACHED, time.monotonic() - begun)
 
     def view(self, attempt: int) -> View:
