@@ -15,6 +15,7 @@ from buildbox.engine.protocol import Engine
 from buildbox.errors import EngineError
 
 _ETC = "/etc"
+_THE_ENGINES = ("hostname", "hosts", "resolv.conf")  # files in it that engines mount their own over
 
 
 @contextmanager
@@ -84,6 +85,8 @@ def _tar_of(binds: Sequence[Bind]) -> bytes:
     """The sources of the binds as files of root's, under their targets' names in /etc."""
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w") as tar:
+        for name in _THE_ENGINES:  # which they couldn't make in a volume that is read-only
+            tar.addfile(tarfile.TarInfo(name))
         for bind in binds:
             content = Path(bind.source).read_bytes()
             file = tarfile.TarInfo(bind.target.removeprefix(f"{_ETC}/"))

@@ -65,7 +65,7 @@ def test_files_below_etc_are_carried_to_an_engine_elsewhere(tmp_path: Path, read
         ((path, members),) = engine.taken
         assert (path, [member.name for member in members]) == (
             "/etc",
-            ["passwd", "ssl/certs/ca-certificates.crt"],
+            ["hostname", "hosts", "resolv.conf", "passwd", "ssl/certs/ca-certificates.crt"],
         )
     assert (engine.volumes(RUN_LABEL), engine.left) == ([], [])
 
