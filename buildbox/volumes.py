@@ -42,7 +42,8 @@ def own(
     """Gives the folders `targets` of a container that may be written to `user`, with mode 0755.
 
     By way of the folder above: engines pass over a tar's entry for the folder that they unpack it in.
-    `epoch` is their modification time.
+    `epoch` is their modification time. Podman 4.3 takes a volume away again when a container first starts
+    with it: it belongs to whoever has that folder in the image then, if the image has it.
     """
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w") as tar:
