@@ -171,8 +171,8 @@ run = "echo two; exit 9"
 run = "echo three"
 """
     )
-    result = project.run("run", "one", "two", "three")
-    assert (result.status, result.out) == (9, "one\ntwo\n")
+    result = project.run("run", "-j", "1", "one", "two", "three")
+    assert (result.status, result.out) == (9, "one | one\ntwo | two\n")
     assert "buildbox: one passed" in result.err
     assert "buildbox: two failed: exit status 9" in result.err
 
