@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.engines import SOCKET, Subject, real
+from tests.support.served import forget
 
 
 @pytest.fixture(scope="module")
@@ -14,3 +15,4 @@ def subject() -> Iterator[Subject]:
     """The engine, and a tiny image that it has."""
     with real(SOCKET) as found:
         yield found
+        forget(found)
