@@ -124,7 +124,15 @@ class Hermetic:
                 remove(folder)
 
     def _weigh(self) -> None:
-        self._weighed = weigh(self._ground, self._step)
+        for look in range(_LOOKS):
+            try:
+                self._weighed = weigh(self._ground, self._step)
+                break
+            except Changed:  # while it was looked at
+                if look == _LOOKS - 1:
+                    raise
+                self._ground.changed()
+        assert self._weighed
         for pattern in self._weighed.inputs.unmatched:
             self._place.display.note(self._step, f"the input {pattern!r} matches nothing")
 

@@ -39,7 +39,7 @@ def run_graph(project: Project, *args: str) -> Run:
 def run_well(project: Project, *args: str) -> Run:
     """The same, of a graph that succeeds."""
     run = run_graph(project, *args)
-    failed = {name: run.output[name] for name in run.of("failed")}
+    failed = {name: (run.ends[name]["why"], run.output[name]) for name in run.of("failed")}
     assert run.status == 0, f"{args}: exit status {run.status}\n{failed}\n{run.errors}"
     return run
 

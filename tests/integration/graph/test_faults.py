@@ -127,7 +127,8 @@ def test_engine_dies_in_the_middle(make_project: MakeProject, short_folder: Path
     assert not (project.root / "slow").exists()
 
     project.write({"fast": ""})
-    (short_folder / "pid").unlink(missing_ok=True)
+    for left_over in ("pid", "exec/containerd/containerd.pid"):  # as /run is empty after a power cut
+        (short_folder / left_over).unlink(missing_ok=True)
     with own_engine(short_folder) as engine:
         assert run_well(project, "slow").states == {"made": "cached", "slow": "passed"}
         assert (project.root / "slow").read_text() == made
