@@ -25,6 +25,18 @@ from buildbox.workspace import STATE, own_folder
 __all__ = ["Wishes", "run_in", "run_planned", "session_for"]
 
 
+def run_named(call: Call, tasks: Sequence[str]) -> int:
+    """Runs `tasks`, or the project's default ones, and what they need; the exit status."""
+    project = call.project()
+    plan = plan_tasks(project.config, tasks, call.args or ())
+    return run_planned(call, project, plan, (), Wishes(cpus()))
+
+
+def cpus() -> int:
+    """How many commands run at once where nobody says."""
+    return len(os.sched_getaffinity(0))
+
+
 def run_planned(call: Call, project: Project, plan: Plan, allow: Sequence[str], wishes: Wishes) -> int:
     """Runs the plan once; its exit status."""
     with session_for(call, project, plan, allow) as session:

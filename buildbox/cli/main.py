@@ -7,56 +7,17 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from io import TextIOWrapper
-from pathlib import Path
 from types import FrameType
-from typing import Annotated, NoReturn
-
-import typer
+from typing import NoReturn
 
 from buildbox import __version__
 from buildbox.cli.call import Call
 from buildbox.cli.host import this_host
+from buildbox.cli.words import FLAGS, VERBS, settle
 from buildbox.console import Console
 from buildbox.errors import BuildboxError, Exit, UsageError
 from buildbox.host import Host
-
-VERBS = (
-    "init",
-    "check",
-    "list",
-    "graph",
-    "run",
-    "shell",
-    "exec",
-    "pin",
-    "images",
-    "archive",
-    "doctor",
-    "clean",
-)
-_WITH_VALUE = ("-C", "--project", "--engine", "--color")
-_FLAGS = ("--offline", "-q", "--quiet", "-v", "--verbose", "--json")
-_WITH_ARGS = ("run", "exec")
-
-HELP = """Run builds and tests in toolchain containers that are pinned by digest.
-
-Examples:
-
-  buildbox init                  write a .buildbox.toml for this project
-
-  buildbox run test              run a task in its pinned toolchain
-
-  buildbox run test -- -k name   hand arguments on to the task
-
-  buildbox shell                 a shell in the same container
-
-  buildbox pin                   write the digests of tags into .buildbox.toml
-
-Exit status: the task's own; 2 usage or configuration, 120 engine, 121 image, 122 difference,
-123 archive, 124 timeout, 125 a bug in buildbox, 130 and 143 interrupted.
-"""
 
 
 class _Stopped(BaseException):
@@ -85,28 +46,21 @@ def main() -> NoReturn:
 
 def run_line(argv: Sequence[str]) -> int:
     """The exit status of one command line. Everything that can go wrong is shown here, once."""
-    options, words, args = _settle(argv)
+    options, words, args = settle(argv)
     host = this_host()
     console = _console(host, options)
     try:
-        result = _app(_needed(words))(
-            args=[*options, *(words or _nothing_named(options))],
-            prog_name="buildbox",
-            standalone_mode=False,
-            obj=(host, console, args),
-        )
-        sys.stdout.flush()
-        return result if isinstance(result, int) else 0
-    except typer.TyperException as error:
-        from buildbox.cli.misuse import misuse
+        status = _plain_run(host, console, options, words, args)
+        if status is None:
+            from buildbox.cli.parser import run_parsed
 
-        where = getattr(error, "ctx", None)
-        console.error(misuse(error.format_message(), options, words, where and where.command_path))
-        return Exit.USAGE
+            status = run_parsed(host, console, options, words, args)
+        sys.stdout.flush()
+        return status
     except BuildboxError as error:
         console.error(error)
         return error.exit
-    except (KeyboardInterrupt, typer.Abort) as error:
+    except KeyboardInterrupt as error:
         return int(getattr(error, "status", Exit.INTERRUPTED))  # a run says by what signal
     except _Stopped as stopped:
         if stopped.number == signal.SIGINT:
@@ -114,8 +68,6 @@ def run_line(argv: Sequence[str]) -> int:
         return 128 + stopped.number
     except (BrokenPipeError, SystemExit):  # the latter is what typer makes of the former
         return Exit.BROKEN_PIPE
-    except typer.Exit as ending:
-        return ending.exit_code
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             console.error(UsageError("there is no space left for what buildbox has to say on stdout"))
@@ -124,89 +76,19 @@ def run_line(argv: Sequence[str]) -> int:
         return Exit.BUG
 
 
-def _nothing_named(options: Sequence[str]) -> Sequence[str]:
-    """Help for who names no verb; but where a value is missing, that is to be told."""
-    return () if options and options[-1] in _WITH_VALUE else ("--help",)
+def _plain_run(
+    host: Host, console: Console, options: Sequence[str], words: Sequence[str], args: tuple[str, ...] | None
+) -> int | None:
+    """The status of `buildbox run TASK…` with nothing but flags; None for any other line.
 
+    Loading a parser takes longer than to find that nothing is to be done.
+    """
+    is_plain = all(option in FLAGS for option in options) and not any(word.startswith("-") for word in words)
+    if not is_plain or words[:1] != ["run"]:
+        return None
+    from buildbox.cli.graph_run import run_named
 
-def _needed(words: Sequence[str]) -> Sequence[str]:
-    """The verbs that this line can't do without: the first that it names, or all, to tell of them."""
-    verb = next((word for word in words if word in VERBS), None)
-    return [verb] if verb else () if "--version" in words else VERBS
-
-
-def _app(verbs: Sequence[str]) -> typer.Typer:
-    """The command line with `verbs`; a call of one verb loads no other."""
-    app = typer.Typer(
-        name="buildbox",
-        help=HELP,
-        rich_markup_mode=None,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    )
-    app.callback()(_globals)
-    for verb in verbs:
-        import_module(f"buildbox.cli.{verb}").add_to(app)
-    return app
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        sys.stdout.write(f"buildbox {__version__}\n")
-        raise typer.Exit
-
-
-def _globals(
-    ctx: typer.Context,
-    project: Annotated[
-        Path | None, typer.Option("--project", "-C", metavar="DIR", help="Work in this folder.")
-    ] = None,
-    engine: Annotated[
-        str | None, typer.Option(metavar="URL", help="The engine to use, e.g. unix:///var/run/docker.sock.")
-    ] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Ask no registry.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Answer in JSON on stdout.")] = False,
-    color: Annotated[str, typer.Option(metavar="WHEN", help="auto, always or never.")] = "auto",
-    version: Annotated[
-        bool,
-        typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version and end."),
-    ] = False,
-) -> None:
-    host, console, args = ctx.obj
-    if color not in ("auto", "always", "never"):
-        raise UsageError(f"--color {color}: there is no such choice", "Write auto, always or never.")
-    ctx.obj = Call(host, console, project, engine, offline, args)
-
-
-def _settle(argv: Sequence[str]) -> tuple[list[str], list[str], tuple[str, ...] | None]:
-    """The global options, wherever they stood; the other words; what is behind `--`, None without one."""
-    words = list(argv)
-    args: tuple[str, ...] | None = None
-    if "--" in words and any(word in _WITH_ARGS for word in words[: words.index("--")]):
-        at = words.index("--")
-        words, args = words[:at], tuple(words[at + 1 :])
-    options: list[str] = []
-    rest: list[str] = []
-    at = 0
-    while at < len(words):
-        word = words[at]
-        if word == "--":
-            rest += words[at:]
-            break
-        if word in _WITH_VALUE and at + 1 == len(words):
-            return [*options, word], [], args  # the parser says that its value is missing
-        if word in _WITH_VALUE:
-            options += words[at : at + 2]
-            at += 1
-        elif word in _FLAGS or word.partition("=")[0] in _WITH_VALUE or word.startswith("-C"):
-            options.append(word)
-        else:
-            rest.append(word)
-        at += 1
-    return options, rest, args
+    return run_named(Call(host, console, None, None, "--offline" in options, args), words[1:])
 
 
 def _console(host: Host, options: Sequence[str]) -> Console:

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from buildbox import __version__
-from buildbox.cli.main import VERBS, _bug, _console, _needed, _settle
+from buildbox.cli.main import _bug, _console
+from buildbox.cli.parser import _needed
+from buildbox.cli.words import VERBS, settle
 from tests.support.values import PIN, host
 
 ROOT = Path(__file__).parents[3]
@@ -78,7 +80,7 @@ def test_global_options_may_stand_anywhere_before_the_arguments(
     line: str, options: str, words: str, args: str | None
 ) -> None:
     expected = (options.split(), words.split(), None if args is None else tuple(args.split()))
-    assert _settle(line.split()) == expected
+    assert settle(line.split()) == expected
 
 
 def test_a_call_loads_only_the_verb_it_names() -> None:
