@@ -9,7 +9,8 @@ from typing import Protocol
 
 from buildbox.config.model import Service
 from buildbox.errors import UsageError
-from buildbox.execute import Execution, Outcome, Output, Streams
+from buildbox.execute import Outcome, Output, Streams
+from buildbox.execute.life import Execution
 from buildbox.ground import Ground, made_of
 from buildbox.logs import Tee
 from buildbox.masking import Masked

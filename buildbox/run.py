@@ -13,7 +13,8 @@ from buildbox.config.model import SOURCE_DATE_EPOCH, Service
 from buildbox.container import RUN_LABEL, docker_command
 from buildbox.engine.protocol import Engine, ImageMissing
 from buildbox.errors import EngineError
-from buildbox.execute import Outcome, Output, Streams, execute
+from buildbox.execute import Outcome, Output, Streams
+from buildbox.execute.life import execute
 from buildbox.leases import sweep
 from buildbox.masking import Masked
 from buildbox.session import Session

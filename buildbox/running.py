@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING
 
 from buildbox.execute import Streams
-from buildbox.jobs import ContainerJob, Mounted, take_in_place
-from buildbox.run import run_step
-from buildbox.schedule.graph import run_plan
 from buildbox.schedule.pauses import pause_after
 from buildbox.schedule.report import Display, Report, State, Summary
 from buildbox.tasks.plan import Plan, Step
@@ -35,6 +32,26 @@ def run_graph(place: Workplace, plan: Plan, wishes: Wishes, display: Display) ->
 
     In the main thread. Raises what run_plan raises.
     """
+    begun = time.monotonic()
+    display.plan(plan)
+    summary = _run_steps(place, plan, wishes, display)
+    summary = replace(summary, seconds=time.monotonic() - begun)
+    display.finished(summary)
+    return summary
+
+
+def _run_steps(place: Workplace, plan: Plan, wishes: Wishes, display: Display) -> Summary:
+    """Steps that have passed before first: mostly those are all, and the rest of buildbox isn't loaded."""
+    hits: dict[str, Report] = {}
+    if not wishes.force and any(step.task.hermetic for step in plan.steps.values()):
+        from buildbox.hermetic.hits import find_hits
+
+        hits = find_hits(place.ground, display)
+    rest = without(plan, hits)
+    if not rest.steps:
+        return Summary(tuple(hits.values()), 0.0, 0)
+    from buildbox.jobs import ContainerJob, Mounted
+    from buildbox.schedule.graph import run_plan
 
     def job(step: Step) -> Job:
         if step.task.hermetic:
@@ -43,7 +60,20 @@ def run_graph(place: Workplace, plan: Plan, wishes: Wishes, display: Display) ->
             return ContainerJob(place, step, Hermetic(place, step, force=wishes.force))
         return ContainerJob(place, step, Mounted(place, step))
 
-    return run_plan(plan, job, limit=wishes.limit, keep_going=wishes.keep_going, display=display)
+    summary = run_plan(rest, job, limit=wishes.limit, keep_going=wishes.keep_going, display=_Within(display))
+    return replace(summary, reports=(*hits.values(), *summary.reports))
+
+
+def without(plan: Plan, done: Container[str]) -> Plan:
+    """The steps of `plan` that aren't `done`, and don't wait for what is."""
+    return Plan(
+        {
+            name: replace(step, needs=tuple(need for need in step.needs if need not in done))
+            for name, step in plan.steps.items()
+            if name not in done
+        },
+        tuple(target for target in plan.targets if target not in done),
+    )
 
 
 def run_to(
@@ -67,7 +97,7 @@ def run_to(
     reports: list[Report] = []
     unclean = None
     if others.steps:
-        summary = run_graph(place, others, wishes, _Within(display))
+        summary = _run_steps(place, others, wishes, display)
         reports, unclean = list(summary.reports), summary.unclean
         if summary.status:
             reports.append(Report(target.name, State.NOT_RUN, why=_why(target, reports)))
@@ -86,6 +116,9 @@ def run_to(
 def _run_target(
     place: Workplace, step: Step, streams: Streams, display: Display, say: Callable[[str], None]
 ) -> Report:
+    from buildbox.jobs import take_in_place
+    from buildbox.run import run_step
+
     ground = place.ground
     epoch = ground.epoch(step)
     for attempt in count(1):
@@ -110,8 +143,10 @@ def _run_target(
 
 
 def _why(target: Step, reports: list[Report]) -> str:
-    bad = {report.step for report in reports if report.state is not State.PASSED}
-    return f"needs {', '.join(name for name in target.needs if name in bad)}"
+    bad = {r.step: r.state for r in reports if r.state not in (State.PASSED, State.CACHED)}
+    name = next((need for need in target.needs if need in bad), next(iter(bad)))
+    became = "wasn't run" if bad[name] is State.NOT_RUN else bad[name].value
+    return f"needs {name}, which {became}"
 
 
 class _Within:

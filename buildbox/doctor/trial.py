@@ -13,7 +13,8 @@ from pathlib import Path
 from buildbox.container import RUN_LABEL, SOURCE, Bind, ContainerSpec
 from buildbox.engine.protocol import Engine
 from buildbox.errors import ArchiveError
-from buildbox.execute import Streams, execute
+from buildbox.execute import Streams
+from buildbox.execute.life import execute
 
 _TIMEOUT = 60.0  # seconds
 # With what every shell has, in the workdir: read a file of the caller's, write one.

@@ -6,8 +6,10 @@ import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from buildbox.engine.protocol import Ended
+if TYPE_CHECKING:
+    from buildbox.engine.protocol import Ended
 
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 RESIZED = signal.SIGWINCH

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from buildbox.engine.protocol import Ended
+if TYPE_CHECKING:
+    from buildbox.engine.protocol import Ended
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from buildbox.engine.protocol import Engine, Stream
 from buildbox.execute.events import Event, in_background
+
+if TYPE_CHECKING:
+    from buildbox.engine.protocol import Engine, Stream
 
 _READ = 1 << 16  # bytes of stdin passed on at a time
 _CTRL_C = b"\x03"

@@ -6,27 +6,27 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from buildbox.archive.results import Result, ResultDamaged, extract, find_result, keep_result, replay
+from buildbox.archive.results import Result, ResultDamaged, extract, find_result, keep_result
 from buildbox.errors import BuildboxError
 from buildbox.execute import Outcome, Output
 from buildbox.frames import FrameLog
 from buildbox.ground import Ground, made_of
+from buildbox.hermetic.hits import record_of, take_result, tell_of_inputs
 from buildbox.hermetic.last import note_last
 from buildbox.hermetic.stage import Stage, stage_for
 from buildbox.hermetic.weighing import Weighed, weigh
 from buildbox.jobs import require_all
-from buildbox.logs import file_name
 from buildbox.oci import canonical
 from buildbox.schedule.report import Report, State
 from buildbox.surroundings import View
 from buildbox.tasks.fingerprint import is_cacheable
 from buildbox.tasks.plan import Step
 from buildbox.trees.faults import Changed
-from buildbox.trees.placing import is_placed, place
+from buildbox.trees.placed import is_placed
+from buildbox.trees.placing import place
 from buildbox.trees.stage import remove
 from buildbox.trees.taking import Taken
 from buildbox.workplace import Workplace
-from buildbox.workspace import FOLDER, STATE, own_folder
 
 _LOOKS = 5  # at a working tree that changes while it is copied
 
@@ -57,17 +57,15 @@ class Hermetic:
     def prepare(self) -> Report | None:
         begun = time.monotonic()
         self._weigh()
-        if self._force or not is_cacheable(self._step):
-            return None
-        result = self._find()
-        if result is None:
-            return None
+        result = None if self._force or not is_cacheable(self._step) else self._find()
         try:
-            self._restore(result)
+            if result:
+                self._restore(result)
+                return Report(self._step.name, State.CACHED, time.monotonic() - begun)
         except ResultDamaged as damage:
             self._place.display.note(self._step, f"{damage.reason}; it runs again")
-            return None
-        return Report(self._step.name, State.CACHED, time.monotonic() - begun)
+        tell_of_inputs(self._step, self._fixed, self._place.display)
+        return None
 
     def view(self, attempt: int) -> View:
         """A fresh stage: an attempt before this one may have changed its own."""
@@ -132,9 +130,6 @@ class Hermetic:
                 if look == _LOOKS - 1:
                     raise
                 self._ground.changed()
-        assert self._weighed
-        for pattern in self._weighed.inputs.unmatched:
-            self._place.display.note(self._step, f"the input {pattern!r} matches nothing")
 
     def _find(self) -> Result | None:
         fingerprint = self._fixed.fingerprint
@@ -151,17 +146,11 @@ class Hermetic:
             folder = self._new_folder()
             extract(self._ground.session.archive, result, folder)
             place(Taken(result.entries, folder), root, self._record, self._step.task.outputs)
-        self._ground.made(self._step.name, made_of(result.entries, result))
-        replay(self._ground.session.archive, result, self._place.display.output(self._step))
-        self._note_last()
+        take_result(self._ground, self._step, self._fixed, result, self._place.display)
 
     @property
     def _record(self) -> Path:
-        """Where it is noted what was placed."""
-        folder = (
-            own_folder(self._place.root, STATE, "outputs") or self._place.root / FOLDER / STATE / "outputs"
-        )
-        return folder / f"{file_name(self._step.name).removesuffix('.log')}.json"
+        return record_of(self._place.root, self._step.name)
 
     def _new_folder(self) -> Path:
         folder = self._place.new_folder()

@@ -21,8 +21,9 @@ from buildbox.archive.layout import Archive
 from buildbox.container import CA_FILE, HOSTNAME, NAME_LABEL, RUN_LABEL, Bind, ContainerSpec, Tmpfs
 from buildbox.engine.protocol import Engine
 from buildbox.errors import ImageError
-from buildbox.execute import Streams, execute
+from buildbox.execute import Streams
 from buildbox.execute.events import in_background
+from buildbox.execute.life import execute
 from buildbox.host import Host
 from buildbox.progress import Progress
 from buildbox.recipes.tools import PATH, Command, Finished

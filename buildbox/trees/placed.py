@@ -8,13 +8,14 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from buildbox.digest import CHUNK
 from buildbox.trees.entry import FOLDER, LINK, Entry
+from buildbox.trees.faults import explained
 from buildbox.trees.folders import CREATE, READ, Folders
 
 _VERSION = 1
@@ -150,3 +151,18 @@ def _digest(tree: Folders, path: str, state: os.stat_result) -> str:
 def _look(value: list[int]) -> Look:
     inode, size, mtime, ctime, mode = value
     return (inode, size, mtime, ctime, mode)
+
+
+def is_placed(entries: Sequence[Entry], root: Path, record: Path) -> bool:
+    """Whether `entries`, and nothing else of their task, are in the working tree as `place` left them.
+
+    Files are only looked at, not read.
+    """
+    known = read_record(record)
+    if sorted(each.entry for each in known.files) != sorted(entries):
+        return False
+    if not known.files:
+        return True
+    with explained("read", str(root)), Folders(root) as tree:
+        looks = [(each.entry.path, each.look) for each in known.files]
+        return all(look_of(state_of(tree, path)) == look for path, look in (*looks, *known.folders))

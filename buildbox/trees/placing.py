@@ -64,21 +64,6 @@ def _place(taken: Taken, root: Path, record: Path, outputs: Sequence[str]) -> No
         write_record(record, Record(placed, folders))
 
 
-def is_placed(entries: Sequence[Entry], root: Path, record: Path) -> bool:
-    """Whether `entries`, and nothing else of their task, are in the working tree as `place` left them.
-
-    Files are only looked at, not read.
-    """
-    known = read_record(record)
-    if sorted(each.entry for each in known.files) != sorted(entries):
-        return False
-    if not known.files:
-        return True
-    with explained("read", str(root)), Folders(root) as tree:
-        looks = [(each.entry.path, each.look) for each in known.files]
-        return all(look_of(state_of(tree, path)) == look for path, look in (*looks, *known.folders))
-
-
 class _Removal:
     """What has to go before new outputs come, and whether that is allowed."""
 

@@ -8,8 +8,9 @@ import pytest
 
 from buildbox.container import ContainerSpec
 from buildbox.engine.protocol import Ended
-from buildbox.execute import Execution, Streams
+from buildbox.execute import Streams
 from buildbox.execute.gate import gated
+from buildbox.execute.life import Execution
 from tests.contract.running import sh
 from tests.support.engines import Subject
 from tests.support.executing import Collected

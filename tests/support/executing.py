@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from buildbox.container import ContainerSpec
-from buildbox.execute import Outcome, Output, Streams, execute
+from buildbox.execute import Outcome, Output, Streams
+from buildbox.execute.life import execute
 from tests.support.fake_engine import FakeEngine
 
 IMAGE = "sha256:" + "1" * 64

@@ -17,7 +17,8 @@ import pytest
 from buildbox.container import ContainerSpec
 from buildbox.engine.protocol import Ended, ImageMissing, Stream
 from buildbox.errors import EngineError
-from buildbox.execute import Streams, execute
+from buildbox.execute import Streams
+from buildbox.execute.life import execute
 from tests.support.executing import IMAGE, Collected, execute_script, spec_of
 from tests.support.fake_engine import FakeEngine
 

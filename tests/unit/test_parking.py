@@ -14,8 +14,9 @@ import pytest
 from buildbox.container import ContainerSpec
 from buildbox.engine.protocol import Ended, ImageMissing
 from buildbox.errors import EngineError
-from buildbox.execute import Execution, Streams
+from buildbox.execute import Streams
 from buildbox.execute.gate import gated
+from buildbox.execute.life import Execution
 from tests.support.executing import IMAGE, Collected, spec_of
 from tests.support.fake_engine import FakeEngine
 

@@ -14,7 +14,8 @@ import pytest
 from buildbox.digest import CHUNK
 from buildbox.trees.faults import TreeError
 from buildbox.trees.packing import pack, unpack
-from buildbox.trees.placing import is_placed, place
+from buildbox.trees.placed import is_placed
+from buildbox.trees.placing import place
 from buildbox.trees.stage import remove, settle, stage_files
 from buildbox.trees.taking import take
 from tests.support.project import let_others_pass

@@ -13,7 +13,8 @@ import pytest
 
 from buildbox.trees.entry import Entry
 from buildbox.trees.faults import TreeError
-from buildbox.trees.placing import is_placed, place
+from buildbox.trees.placed import is_placed
+from buildbox.trees.placing import place
 from buildbox.trees.taking import Taken, take
 from tests.support.project import let_others_pass
 from tests.support.trees import STRANGER, as_stranger, seen, write
