@@ -14,7 +14,7 @@ from buildbox.console.last_line import LastLine, last_line
 from tests.support.terminal import Terminal, on_terminal
 
 SETUP = """
-import signal, sys, time
+import select, signal, sys, time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +23,8 @@ from buildbox.console.live import LiveDisplay
 from tests.support.told import *
 
 def wait():
+    while not select.select([sys.stdin], [], [], 0.05)[0]:
+        pass  # a signal that comes right before a call that blocks would wake nobody
     sys.stdin.readline()
 
 console = replace(CONSOLE, live=True)
