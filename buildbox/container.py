@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from buildbox import identity
 from buildbox.config.model import SOURCE_DATE_EPOCH
 from buildbox.digest import Digest
+from buildbox.tasks.environment import settled_environment
 from buildbox.tasks.plan import Step
 
 SOURCE = "/src"
@@ -169,27 +170,6 @@ def docker_command(spec: ContainerSpec) -> tuple[str, ...]:
         spec.image,
         *spec.argv[1:],
     )
-
-
-def settled_environment(
-    step: Step, image_env: Mapping[str, str], passed: Mapping[str, str], epoch: int
-) -> dict[str, str]:
-    """The task's environment, but for what it is told of the way out of this machine's network."""
-    return {**image_env, **_own_environment(step, epoch), **step.task.env, **passed}
-
-
-def _own_environment(step: Step, epoch: int) -> dict[str, str]:
-    return {
-        "HOME": identity.HOME,
-        "USER": identity.NAME,
-        "LOGNAME": identity.NAME,
-        "TZ": "UTC",
-        "LC_ALL": "C.UTF-8",
-        "SOURCE_DATE_EPOCH": str(epoch),
-        "BUILDBOX_TASK": step.name,
-        # Read by the engine's init: a signal goes to the task's whole process group, as from a terminal.
-        "TINI_KILL_PROCESS_GROUP": "1",
-    }
 
 
 def _environment(step: Step, facts: Facts, networked: bool) -> dict[str, str]:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from buildbox import images
 from buildbox.archive.images import ArchivedImage
 from buildbox.config.model import SOURCE_DATE_EPOCH, Service
 from buildbox.container import RUN_LABEL, docker_command
 from buildbox.engine.protocol import Engine, ImageMissing
-from buildbox.errors import EngineError
 from buildbox.execute import Outcome, Output, Streams
 from buildbox.execute.life import execute
 from buildbox.leases import sweep
@@ -20,7 +18,6 @@ from buildbox.masking import Masked
 from buildbox.session import Session
 from buildbox.surroundings import Ears, Seats, mounted_view, surrounded
 from buildbox.tasks.plan import Step
-from buildbox.trust import Bounds, check_service, check_task
 
 
 class Unheard:
@@ -61,41 +58,6 @@ def run_step(
     finally:
         if masked:
             masked.flush()
-
-
-def vet(steps: Iterable[Step], bounds: Bounds) -> None:
-    """Refuses what may not run, before an engine is asked: unpinned images, what the user must allow.
-
-    Raises ImageError, NotAllowed, ConfigError.
-    """
-    for step in steps:
-        images.require_pin(step.toolchain.image)
-        check_task(step.task, bounds)
-        for service in step.services:
-            images.require_pin(service.image)
-            check_service(service, bounds)
-
-
-def vet_place(steps: Iterable[Step], address: str) -> None:
-    """Refuses what sees this machine's files where the engine at `address` doesn't. Raises EngineError."""
-    if address.startswith("unix://"):
-        return
-    mounted = [step for step in steps if not step.task.hermetic]
-    if not mounted:
-        return
-    names = ", ".join(step.name for step in mounted)
-    by_hand = [step.name for step in mounted if step.name in ("exec", "shell")]
-    hint = "Use an engine of this machine"
-    if not by_hand:
-        hint += (
-            ", or have them see their inputs alone, which are sent there: `hermetic = true` in the task,"
-            " or buildbox run --hermetic"
-        )
-    raise EngineError(
-        f"the engine at {address} is on another machine, and doesn't see the working tree that is mounted for"
-        f" {names}",
-        f"{hint}.",
-    )
 
 
 def sweep_dead(engine: Engine, runs: Path, now: float, runtime: str | None = None) -> int:

@@ -85,11 +85,6 @@ def identity_binds(
     return tuple(Bind(str(kept_file(data, text)), target, read_only=True) for target, text in texts.items())
 
 
-def image_environment(image: ArchivedImage) -> dict[str, str]:
-    """The variables that the image itself sets."""
-    return dict(pair.split("=", 1) for pair in image.document.env if "=" in pair)
-
-
 def kept_file(data: Path, text: str) -> Path:
     """A file of buildbox's own with this content, named by its hash. Raises ArchiveError."""
     content = text.encode(errors="surrogateescape")

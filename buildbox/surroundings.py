@@ -19,7 +19,6 @@ from buildbox.sources import (
     ca_bundle,
     git_binds,
     identity_binds,
-    image_environment,
     proxies,
     source_binds,
 )
@@ -105,7 +104,7 @@ def surrounded(
             step,
             Facts(
                 image=image_id,
-                image_env=image_environment(image),
+                image_env=image.document.environment,
                 run=run,
                 user=user,
                 binds=(*view.binds, *identity, *secrets),

@@ -65,6 +65,11 @@ class ImageConfig:
     shell: tuple[str, ...] = ()
     healthcheck: tuple[str, ...] = ()  # "CMD" and a command, "CMD-SHELL" and a script, or "NONE"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that the image sets."""
+        return dict(pair.split("=", 1) for pair in self.env if "=" in pair)
+
 
 @dataclass(frozen=True)
 class ArchivedImage:

@@ -173,8 +173,8 @@ class Call:
 
         The engine is asked when a step needs it. Raises NotAllowed, ConfigError, ImageError, EngineError.
         """
-        from buildbox.run import vet, vet_place
         from buildbox.session import Connected, Connection, Session
+        from buildbox.vetting import vet, vet_place
 
         try:
             address = self.address()

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from buildbox.archive.images import ArchivedImage
-from buildbox.container import settled_environment
 from buildbox.digest import Digest
 from buildbox.errors import ImageError
 from buildbox.ground import Ground, Made
-from buildbox.sources import image_environment
+from buildbox.tasks.environment import settled_environment
 from buildbox.tasks.fingerprint import Ingredients, document, fingerprint
 from buildbox.tasks.plan import Step
 
@@ -51,7 +50,7 @@ def weigh(ground: Ground, step: Step, *, fetch: bool = True) -> Weighed:
         Ingredients(
             image=image.manifest.digest,
             platform=image.platform,
-            env=settled_environment(step, image_environment(image), {}, epoch),
+            env=settled_environment(step, image.document.environment, {}, epoch),
             passed=passed,
             inputs=inputs.digest,
             needs={name: made.tree for name, made in needed.items()},

@@ -25,7 +25,7 @@ def service_spec(
             f"service {service.name!r}: its image {service.image} has no command of its own",
             f'Say what it runs: [services.{service.name}] run = "…" or argv = [ … ]',
         )
-    env = dict(pair.split("=", 1) for pair in image.env if "=" in pair) | dict(service.env)
+    env = image.environment | dict(service.env)
     volumes = {*image.volumes}
     read_only = service.rootfs == "read-only"
     if read_only:

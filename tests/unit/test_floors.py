@@ -26,7 +26,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "engine",
         "archive secrets volumes",
         "execute images recipes sources",
-        "session",
+        "session vetting",
         "caches schedule services",
         "ground stages surroundings",
         "run workplace",

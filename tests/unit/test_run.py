@@ -19,10 +19,11 @@ from buildbox.oci import Platform
 from buildbox.progress import Silent
 from buildbox.reference import ImageRef
 from buildbox.registry.client import Registry
-from buildbox.run import run_step, sweep_dead, vet, vet_place
+from buildbox.run import run_step, sweep_dead
 from buildbox.session import Session
 from buildbox.tasks.plan import Step, plan_tasks
 from buildbox.trust import Bounds
+from buildbox.vetting import vet, vet_place
 from tests.support.connected import connected_to
 from tests.support.executing import Collected
 from tests.support.fake_engine import FakeEngine
