@@ -87,6 +87,8 @@ class Terminal:
         deadline = time.monotonic() + seconds
         while self._read(deadline):
             pass
+        if time.monotonic() >= deadline:  # it would wait for ever for somebody to read what it writes
+            os.kill(self.pid, signal.SIGKILL)
         _, status = os.waitpid(self.pid, 0)
         os.close(self.master)
         self.pid = 0
