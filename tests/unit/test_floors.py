@@ -49,6 +49,7 @@ ONLY = {  # package -> the files that may import it, anywhere in them
     "requests": ("engine/faults.py", "registry/"),
     "urllib3": ("engine/faults.py", "registry/"),
     "platformdirs": ("cli/host.py",),
+    "watchfiles": ("cli/watch.py",),
     "packaging": ("recipes/",),
     "installer": ("recipes/install_wheels.py",),
 }
