@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildbox.config.model import SOURCE_DATE_EPOCH
 from buildbox.digest import Digest
-from buildbox.errors import ConfigError
+from buildbox.errors import BuildboxError, ConfigError
+from buildbox.execute.events import in_background
 from buildbox.session import Session
 from buildbox.tasks.plan import Plan, Step
 from buildbox.trees.entry import Entry, tree_digest
@@ -49,6 +51,16 @@ class Ground:
     def root(self) -> Path:
         """The project's folder."""
         return self.session.bounds.root
+
+    def look_ahead(self) -> None:
+        """Begins to look at the working tree, in the background. What goes wrong is told later, again."""
+
+        def look() -> None:
+            with suppress(BuildboxError), self._lock:
+                self._look()
+
+        if any(step.task.hermetic for step in self.plan.steps.values()):
+            in_background(look)
 
     def inputs(self, step: Step) -> InputTree:
         """The step's inputs in the working tree. Raises BuildboxError."""

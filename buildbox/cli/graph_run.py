@@ -59,6 +59,8 @@ def run_in(call: Call, project: Project, session: Session, plan: Plan, wishes: W
         own_folder(project.root, STATE)  # from now on no mounted task sees it
     alone = len(plan.targets) == 1
     target = plan.steps[plan.targets[0]]
+    ground = Ground(session, plan, made_here(project.config))
+    ground.look_ahead()
     temporary = Path(host.env.get("TMPDIR") or "/tmp")
     with (
         closing(Logs(project.root, os.urandom(3).hex(), host.now, temporary=temporary)) as logs,
@@ -69,7 +71,6 @@ def run_in(call: Call, project: Project, session: Session, plan: Plan, wishes: W
         display: Display = kept
         if alone and not console.json:
             display = Targeted(kept, target.name, streams.output, logs)
-        ground = Ground(session, plan, made_here(project.config))
         with (
             call.shared_results(session.archive) as sharing,
             Workplace(ground, display, logs, sharing) as place,

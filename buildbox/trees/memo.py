@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -151,6 +150,8 @@ def tidy(data: Path) -> None:
     except OSError:
         return
     for folder in folders[:-_MOST_FOLDERS]:
+        import shutil
+
         shutil.rmtree(folder, ignore_errors=True)
 
 
