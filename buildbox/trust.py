@@ -222,7 +222,9 @@ def _reaches(folder: str, source: Path, read_only: bool, root: Path) -> bool:
     """Whether a mount gives a folder of the project's by another way than /src, which guards it."""
     if source.is_relative_to(root) and folder in map(str.lower, source.relative_to(root).parts):
         return True
-    return not read_only and root.is_relative_to(source) and os.path.lexists(root / folder)
+    # Who may have what is around the project may have buildbox's notes on it, which come with its first run.
+    around = source == root or (folder == ".git" and root.is_relative_to(source))
+    return not read_only and around and os.path.lexists(root / folder)
 
 
 def _check_target(source: Path, target: str, where: str, root: Path, found: _Findings) -> None:

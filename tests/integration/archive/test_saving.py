@@ -94,7 +94,8 @@ def test_a_project_with_two_pins_outlives_registry_and_engine(
     assert saved["failed"] == []
     for options in (["--offline"], []):
         wipe(two)
-        assert project.ok(*options, "run", "first", "second").splitlines() == ["in one", "in two"]
+        lines = project.ok(*options, "run", "-j1", "first", "second").splitlines()
+        assert lines == ["first | in one", "second | in two"]
 
 
 def test_saving_again_asks_nobody_and_says_so(

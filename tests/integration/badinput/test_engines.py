@@ -27,10 +27,11 @@ from tests.support.refusal import Trial, another_user
 )
 def test_an_engine_that_does_not_answer(make_trial: MakeTrial, url: str, says: Sequence[str]) -> None:
     trial = make_trial()
-    message = trial.refused("--engine", url, "run", "t", status=Exit.ENGINE, says=says)
+    message = trial.refused("--engine", url, "archive", "restore", status=Exit.ENGINE, says=says)
     assert "Pool" not in message  # urllib3's words
     assert trial.engine.asked == []
-    trial.with_env(DOCKER_HOST=url).refused("run", "t", status=Exit.ENGINE, says=f"{url} (DOCKER_HOST)")
+    words = f"{url} (DOCKER_HOST)"
+    trial.with_env(DOCKER_HOST=url).refused("archive", "restore", status=Exit.ENGINE, says=words)
 
 
 def test_where_another_engine_is_it_is_named(make_trial: MakeTrial) -> None:
@@ -42,7 +43,8 @@ def test_a_server_that_is_no_engine(make_trial: MakeTrial) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         trial = make_trial()
-        process = trial.project.start("--engine", f"tcp://127.0.0.1:{port}", "run", "t")
+        process = trial.project.start("--engine", f"tcp://127.0.0.1:{port}", "archive", "restore")
+        server.settimeout(60)
         client, _ = server.accept()
         with client:
             client.recv(1 << 16)

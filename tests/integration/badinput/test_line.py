@@ -21,7 +21,7 @@ MORE = '[tasks.test]\nrun = "true"\n[tasks.lint]\nrun = "true"\n'
         ("run test deploy", ["there is no task 'deploy'"]),  # and test isn't run first
         ("run", ["names no default task", "Name one: t, test, lint"]),
         ("run test lint -- x", ["arguments after -- go to a single task"]),
-        ("run test -k name", ["no such option: -k", "goes behind --: buildbox run test -- -k name"]),
+        ("run test -x name", ["no such option: -x", "goes behind --: buildbox run test -- -x name"]),
         ("exec bax -- true", ["there is no toolchain 'bax'", "Did you mean 'box'?"]),
         ("exec box", ["exec needs a command after --"]),
         ("exec -it box sh", ["goes behind --: buildbox exec box -- sh"]),

@@ -91,7 +91,7 @@ def test_a_home_that_may_not_be_written(make_trial: MakeTrial) -> None:
 @pytest.mark.parametrize("home", ["/dev/null", "/proc/nowhere"])
 def test_a_home_that_can_be_no_folder(make_trial: MakeTrial, home: str) -> None:
     trial = make_trial().with_env(BUILDBOX_HOME=home)
-    trial.refused("run", "t", status=Exit.ARCHIVE, says=[f"{home}/runs can't be written", "BUILDBOX_HOME"])
+    trial.refused("run", "t", status=Exit.ARCHIVE, says=f"{home}/archive: ")
 
 
 def test_an_archive_that_may_not_be_read(make_trial: MakeTrial) -> None:
