@@ -38,7 +38,7 @@ def test_the_example_runs_as_it_is(empty: Project, catalogue_archive: Path) -> N
     (empty.home / "archive").symlink_to(catalogue_archive)
     empty.write({"README": "hello"})
     empty.ok("init")
-    assert empty.ok("run").splitlines() == ["Python 3.11.2", ".buildbox.toml", "README"]
+    assert empty.ok("run").splitlines() == ["Python 3.11.2", ".buildbox", ".buildbox.toml", "README"]
 
 
 def test_a_file_that_is_there_stays(empty: Project) -> None:

@@ -184,10 +184,12 @@ run = "echo out; echo err >&2; printf '\\377'; exit 3"
     result = project.run("--json", "run", "t")
     assert result.status == 3
     events = [json.loads(line) for line in result.out.splitlines()]
-    assert events[0]["event"] == "start" and events[0]["task"] == "t"
-    assert events[-1]["event"] == "end" and events[-1]["status"] == 3
+    names = [event["event"] for event in events]
+    assert (names[:2], names[-2:]) == (["plan", "start"], ["end", "summary"])
+    assert events[1]["task"] == events[-2]["task"] == "t"
+    assert events[-2]["status"] == events[-1]["status"] == 3
     data = {"stdout": b"", "stderr": b""}
-    for event in events[1:-1]:
+    for event in events[2:-2]:
         data[event["stream"]] += event["text"].encode() if "text" in event else b64decode(event["base64"])
     assert data == {"stdout": b"out\n\xff", "stderr": b"err\n"}
 
