@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import time
@@ -139,13 +138,13 @@ def test_much_output(make_project: MakeProject) -> None:
     project = make_project('[tasks.much]\nhermetic = true\nrun = "head -c 300000000 /dev/zero"\n')
     process = project.start(*QUIET, "run", "much", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert process.stdout
-    size = 0
+    size, memory = 0, ""
     while piece := process.stdout.read(1 << 20):
         size += len(piece)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert (process.returncode, size) == (0, 300_000_000)
-    assert usage.ru_maxrss < 150 << 10  # KiB
+        if size < 290_000_000:  # the largest so far; a child's rusage has that of pytest, which it came from
+            memory = Path(f"/proc/{process.pid}/status").read_text().partition("VmHWM:")[2].split()[0]
+    assert (process.wait(60), size) == (0, 300_000_000)
+    assert 0 < int(memory) < 150 << 10  # KiB
     kept = (path for top in (project.root, project.home) for path in top.rglob("*") if path.is_file())
     assert max(path.stat().st_size for path in kept) < 80 << 20
     (log,) = project.root.glob(".buildbox/logs/*/much.log")
