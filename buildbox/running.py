@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
@@ -50,6 +51,7 @@ def _run_steps(place: Workplace, plan: Plan, wishes: Wishes, display: Display) -
     rest = without(plan, hits)
     if not rest.steps:
         return Summary(tuple(hits.values()), 0.0, 0)
+    gc.enable()
     from buildbox.jobs import ContainerJob, Mounted
     from buildbox.schedule.graph import run_plan
 
@@ -116,6 +118,7 @@ def run_to(
 def _run_target(
     place: Workplace, step: Step, streams: Streams, display: Display, say: Callable[[str], None]
 ) -> Report:
+    gc.enable()
     from buildbox.jobs import take_in_place
     from buildbox.run import run_step
 

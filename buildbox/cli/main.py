@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import sys
@@ -29,6 +30,7 @@ class _Stopped(BaseException):
 
 def main() -> NoReturn:
     """Runs the command line of this process, and ends it."""
+    gc.disable()  # what is loaded isn't garbage; whoever works for longer enables it
     _open_standard_streams()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:

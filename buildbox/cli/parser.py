@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -40,6 +41,7 @@ def run_parsed(
     host: Host, console: Console, options: Sequence[str], words: Sequence[str], args: tuple[str, ...] | None
 ) -> int:
     """The exit status of a line: its global options, its other words, and what is behind `--`."""
+    gc.enable()
     try:
         result = _app(_needed(words))(
             args=[*options, *(words or _nothing_named(options))],
