@@ -31,7 +31,6 @@ class Masked:
         self._output = output
         self._values = sorted(_forms(values), key=lambda value: (-len(value), value))
         self._any = re.compile(b"|".join(map(re.escape, self._values))) if self._values else None
-        self._longest = max(map(len, self._values), default=0)
         self._held = {1: b"", 2: b""}
 
     def write(self, stream: int, views: Sequence[memoryview]) -> None:

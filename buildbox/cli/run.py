@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Annotated
+from inspect import cleandoc
+from typing import Annotated
 
 import typer
 
 from buildbox.cli.call import Call
 from buildbox.cli.options import Allow
+from buildbox.console.events import EVENTS
 from buildbox.errors import UsageError
 from buildbox.tasks.plan import plan_tasks
-
-if TYPE_CHECKING:
-    pass
 
 
 def add_to(app: typer.Typer) -> None:
     """Adds the verb."""
-    app.command()(run)
+    app.command(help=f"{cleandoc(run.__doc__ or '')}\n\n{EVENTS}")(run)
 
 
 def run(
@@ -70,37 +68,19 @@ def run(
       buildbox run --dry-run -v dist   what would run, and what has changed since it ran last
 
       buildbox run --watch test        again after each change of its inputs
-
-    With --json, each line of stdout is one event; `event` says which:
-
-      plan     targets; steps: each with task, toolchain, image, needs, hermetic
-
-      start    task, image, attempt (from 1)
-
-      output   task, stream (stdout or stderr), and text, or base64 where it isn't UTF-8
-
-      retry    task, attempt (the one that failed), status, seconds until the next one
-
-      note     text, and task where it is about one
-
-      end      task, state (passed, cached, failed, stopped, not run), status, seconds, attempts, cached,
-               timed_out, out_of_memory, why (null where nothing is to be said), log (a path, or null)
-
-      summary  status, seconds, counts by state, failed and not_run (names), logs (a folder, or null)
     """
     call: Call = ctx.obj
     project = call.project()
     plan = plan_tasks(project.config, tasks or (), call.args or (), deps=not no_deps, hermetic=hermetic)
-    limit = jobs or len(os.sched_getaffinity(0))
     if dry_run:
         if watch:
             raise UsageError("--dry-run and --watch: there is nothing to watch for", "Leave one of them out.")
         from buildbox.cli.dry_run import show_forecast
 
         return show_forecast(call, project, plan, allow or (), force=force)
-    from buildbox.cli.graph_run import Wishes, run_planned
+    from buildbox.cli.graph_run import Wishes, cpus, run_planned
 
-    wishes = Wishes(limit, keep_going, force)
+    wishes = Wishes(jobs or cpus(), keep_going, force)
     if watch:
         from buildbox.cli.watch import keep_running
 
