@@ -148,10 +148,10 @@ class Mounted:
 
 def take_in_place(ground: Ground, step: Step) -> None:
     """Notes the outputs of a mounted step, where it made them. Raises UsageError where one is missing."""
-    from buildbox.trees.taking import look_at
-
     ground.changed()
     if step.task.outputs:
+        from buildbox.trees.taking import look_at
+
         taken = look_at(ground.root, step.task.outputs)
         require_all(step, taken.missing)
         ground.made(step.name, made_of(taken.entries, None))
