@@ -14,6 +14,7 @@ class Exit(IntEnum):
 
     OK = 0
     USAGE = 2  # usage or configuration
+    CANT_TELL = 119  # verification or reproduction can't tell: something that it takes is missing
     ENGINE = 120  # no engine, or the engine failed
     IMAGE = 121  # an image can't be had, or its digest is wrong
     DIFFERENT = 122  # verification or reproduction found a difference
@@ -80,3 +81,19 @@ class ArchiveError(BuildboxError):
     """The archive is damaged, full, unreadable or of a format that this version doesn't know."""
 
     exit = Exit.ARCHIVE
+
+
+class CantTell(BuildboxError):
+    """Whether something is what it should be can't be told here; `missing` says all that it would take."""
+
+    exit = Exit.CANT_TELL
+
+    def __init__(self, reason: str, hint: str = "", missing: Sequence[str] = ()) -> None:
+        super().__init__(reason, "\n".join([*missing, *filter(None, [hint])]))
+        self.missing = tuple(missing)
+
+
+class Mismatch(BuildboxError):
+    """Something isn't what a statement, a signature or a digest says of it."""
+
+    exit = Exit.DIFFERENT

@@ -22,8 +22,8 @@ from typing import Any
 
 from buildbox.digest import Digest
 from buildbox.oci import OCI_LAYER, OCI_MANIFEST, Descriptor, Manifest, canonical, parse_manifest
-from buildbox.trees.entry import FILE, FOLDER, LINK, PROGRAM, Entry, tree_digest
-from buildbox.trees.names import OWN, name_problem
+from buildbox.trees.entry import Entry, tree_digest
+from buildbox.trees.listed import check_outputs
 
 RESULT = "application/vnd.buildbox.result.v1"
 CONFIG = "application/vnd.buildbox.result.config.v1+json"
@@ -36,8 +36,6 @@ MAX_LOG = 80 << 20  # bytes; logs are cut at 64 MiB, frames' headers come to tha
 _TITLE = "org.opencontainers.image.title"
 _VERSION = 1
 _FOREVER = 1e11  # seconds
-_MODES = frozenset({FILE, PROGRAM, LINK, FOLDER})
-_LONGEST_LINK = 4096  # bytes of a link's target
 
 
 @dataclass(frozen=True)
@@ -177,13 +175,7 @@ def check_entries(result: Result) -> None:
 
     No path leads out of the tree, none through another entry: no link is ever followed.
     """
-    paths = {_check_entry(entry) for entry in result.entries}
-    for path in paths:
-        folder = path
-        while "/" in folder:
-            folder = folder.rpartition("/")[0]
-            if folder in paths:
-                raise ValueError(f"the output {folder!r} is above another one")
+    check_outputs(result.entries)
     if tree_digest(result.entries) != result.tree:
         raise ValueError("the outputs aren't those of their digest")
     if result.outputs.size > most_bytes(result.entries):
@@ -195,22 +187,3 @@ def most_bytes(entries: Sequence[Entry]) -> int:
     return 20480 + sum(
         entry.size + (1 + entry.path.count("/")) * (4096 + 4 * len(entry.path)) for entry in entries
     )
-
-
-def _check_entry(entry: Entry) -> str:
-    path, mode, digest, size = entry
-    if not isinstance(path, str) or not isinstance(size, int) or size < 0 or mode not in _MODES:
-        raise ValueError(f"an output is described wrongly: {entry!r}")
-    parts = path.split("/")
-    if any(part in ("", ".", "..") for part in parts) or parts[0] in OWN:
-        raise ValueError(f"the output {path!r} isn't in the tree")
-    if problem := name_problem(path):
-        raise ValueError(f"the output {path!r} {problem}")
-    if mode == FOLDER:
-        if digest or size:
-            raise ValueError(f"the folder {path!r} is described wrongly")
-    elif not isinstance(digest, str) or (mode == LINK and size > _LONGEST_LINK):
-        raise ValueError(f"the output {path!r} is described wrongly")
-    else:
-        Digest.parse(f"sha256:{digest}")
-    return path

@@ -17,23 +17,23 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
         "__init__ capped digest errors host progress spool units workspace",
-        "frames identity leases masking oci reference",
-        "trees",
+        "frames identity leases masking oci reference signing",
+        "comparing trees",
         "config logs",
         "project trust",
         "tasks",
-        "container registry",
+        "container provenance registry",
         "engine",
         "archive secrets volumes",
-        "execute images recipes sources",
+        "execute images recipes sources vary",
         "session vetting",
         "caches schedule services",
         "ground stages surroundings",
         "run workplace",
         "jobs",
         "hermetic",
-        "doctor pins running saving starter",
-        "toolchains",
+        "doctor pins rebuilding running saving starter",
+        "capsule toolchains",
         "console",
         "cli",
         "__main__",
@@ -52,6 +52,8 @@ ONLY = {  # package -> the files that may import it, anywhere in them
     "watchfiles": ("cli/watch.py",),
     "packaging": ("recipes/",),
     "installer": ("recipes/install_wheels.py",),
+    "securesystemslib": ("signing/",),
+    "cryptography": ("signing/",),
 }
 
 SURROUNDINGS = {  # what only the floors that face the caller may ask the process for

@@ -1,0 +1,1 @@
+"""All that it takes to make builds again, in one file."""

@@ -1,0 +1,1 @@
+"""A build from its statement, made again and compared."""

@@ -1,0 +1,21 @@
+"""How one rebuild differs from a usual run of the same step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from buildbox.container import ContainerSpec
+
+
+def _same(spec: ContainerSpec) -> ContainerSpec:
+    return spec
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is different; nothing by default."""
+
+    user: str = ""  # instead of the task's, as Task.user has it
+    reversed_order: bool = False  # folders list what is in them the other way round
+    spec: Callable[[ContainerSpec], ContainerSpec] = _same  # the last thing before the container is made
