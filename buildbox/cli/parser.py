@@ -32,8 +32,8 @@ Examples:
 
   buildbox pin                   write the digests of tags into .buildbox.toml
 
-Exit status: the task's own; 2 usage or configuration, 120 engine, 121 image, 122 difference,
-123 archive, 124 timeout, 125 a bug in buildbox, 130 and 143 interrupted.
+Exit status: the task's own; 2 usage or configuration, 119 can't tell, 120 engine, 121 image,
+122 difference, 123 archive, 124 timeout, 125 a bug in buildbox, 130 and 143 interrupted.
 """
 
 
