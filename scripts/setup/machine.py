@@ -29,6 +29,8 @@ LOOKED_FOR = (
     "git",
     "busybox",
     "openssl",
+    "faketime",
+    "diffoscope",
 )
 STAMP = ".buildbox-stamp"  # in .venv: what its content was made from
 

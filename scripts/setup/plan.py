@@ -27,9 +27,14 @@ GIT = Need("git", "git", "for the tests", "git")
 REGISTRY = Need("docker-registry", "docker-registry", "for the tests", "docker-registry (CNCF Distribution)")
 BUSYBOX = Need("busybox", "busybox-static", "for the tests", "busybox, statically linked, as /bin/busybox")
 OPENSSL = Need("openssl", "openssl", "for the tests", "openssl")
+FAKETIME = Need(
+    "faketime", "faketime", "another clock for builds, with libfaketime", "faketime and libfaketime"
+)
+DIFFOSCOPE = Need("diffoscope", "diffoscope-minimal", "tells of differences", "diffoscope")
 
 COMMON = (IPTABLES, VENV, MMDEBSTRAP)
-NEEDS = {"demo": (ENGINE, *COMMON), "test": (DOCKERD, *COMMON, GIT, REGISTRY, BUSYBOX, OPENSSL)}
+TESTS = (GIT, REGISTRY, BUSYBOX, OPENSSL, FAKETIME, DIFFOSCOPE)
+NEEDS = {"demo": (ENGINE, *COMMON), "test": (DOCKERD, *COMMON, *TESTS)}
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,10 @@ BARE = Machine(
 READY = replace(
     BARE,
     commands=frozenset(
-        {"dockerd", "mmdebstrap", "git", "docker-registry", "busybox", "openssl", "newuidmap"}
+        {
+            *("dockerd", "mmdebstrap", "git", "docker-registry", "busybox", "openssl", "newuidmap"),
+            *("faketime", "diffoscope"),
+        }
     ),
     venv_ready=True,
     engine="unix:///var/run/docker.sock",
@@ -53,7 +56,9 @@ def test_a_bare_machine_gets_everything() -> None:
 
 def test_the_tests_need_more_than_the_demo() -> None:
     extra = set(to_install(BARE, "test")) - set(to_install(BARE, "demo"))
-    assert extra == {"git", "docker-registry", "busybox-static", "openssl"}
+    assert extra == {
+        *("git", "docker-registry", "busybox-static", "openssl", "faketime", "diffoscope-minimal")
+    }
 
 
 @pytest.mark.parametrize("command", NEEDS)
