@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from buildbox.cli.call import Call, Project
-from buildbox.cli.graph_run import made_here
 from buildbox.ground import Ground
 from buildbox.hermetic.forecast import Forecast, forecast
-from buildbox.tasks.plan import Plan
+from buildbox.tasks.plan import Plan, made_here
 
 _SHOWN = 20  # changes of a step; more are counted
 

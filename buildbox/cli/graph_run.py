@@ -9,7 +9,6 @@ from pathlib import Path
 
 from buildbox.cli.call import Call, Project
 from buildbox.cli.streams import task_streams
-from buildbox.config.model import Config
 from buildbox.console.displays import shown
 from buildbox.console.target import Targeted
 from buildbox.errors import EngineError
@@ -18,7 +17,7 @@ from buildbox.logs import Logs
 from buildbox.running import Wishes, run_graph, run_to
 from buildbox.schedule.report import Display
 from buildbox.session import Session
-from buildbox.tasks.plan import Plan, plan_tasks
+from buildbox.tasks.plan import Plan, made_here, plan_tasks
 from buildbox.workplace import Workplace
 from buildbox.workspace import STATE, own_folder
 
@@ -83,12 +82,3 @@ def run_in(call: Call, project: Project, session: Session, plan: Plan, wishes: W
                 if isinstance(error, EngineError):
                     session.connection.suspect(error)
             return summary.status
-
-
-def made_here(config: Config) -> tuple[str, ...]:
-    """The patterns of all that the tasks of a project make."""
-    makers = [name for name, task in config.tasks.items() if task.outputs]
-    if not makers:
-        return ()
-    steps = plan_tasks(config, makers, deps=False).steps.values()
-    return tuple(pattern for step in steps for pattern in step.task.outputs)

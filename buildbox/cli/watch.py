@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from buildbox.cli.call import Call, Project
-from buildbox.cli.graph_run import Wishes, made_here, run_in, session_for
+from buildbox.cli.graph_run import Wishes, run_in, session_for
 from buildbox.config.model import FILE_NAME
 from buildbox.errors import BuildboxError
-from buildbox.tasks.plan import Plan
+from buildbox.tasks.plan import Plan, made_here
 from buildbox.tasks.watching import affected, replan
 
 _SETTLED = 200  # milliseconds without a change, after which a burst of them is over

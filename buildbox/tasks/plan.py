@@ -125,6 +125,15 @@ def find_toolchain(config: Config, name: str | None) -> Toolchain:
     return config.toolchains[name]
 
 
+def made_here(config: Config) -> tuple[str, ...]:
+    """The patterns of all that the tasks of a project make."""
+    makers = [name for name, task in config.tasks.items() if task.outputs]
+    if not makers:
+        return ()
+    steps = plan_tasks(config, makers, deps=False).steps.values()
+    return tuple(pattern for step in steps for pattern in step.task.outputs)
+
+
 def _targets(config: Config, names: Sequence[str]) -> tuple[Found, ...]:
     wanted = names or config.default
     if not wanted and not config.tasks:
