@@ -75,20 +75,19 @@ class Borrower:
 
 def find_repository(folder: Path, env: Mapping[str, str]) -> Repository:
     """The repository that `folder` is in. Raises CommitGone where there is none, or git refuses."""
-    asked = ("--show-object-format", "--show-cdup", "--absolute-git-dir", "--git-path", "objects")
+    asked = ("--show-object-format", "--absolute-git-dir", "--git-path", "objects", "--show-cdup")
     try:
         answer = _ask([_program(env), "rev-parse", *asked], folder, clean_environment(env))
     except CommitGone as error:
         raise CommitGone(f"there is no git repository at {folder}: {error.reason}") from error
-    lines = os.fsdecode(answer).split("\n")
-    if len(lines) != 5:
+    form, git_dir, objects, *up = os.fsdecode(answer).split("\n")
+    if len(up) > 2 or up[0].strip("./"):
         raise CommitGone(f"the git repository at {folder} has a path that can't be told from git's answer")
-    form, up, git_dir, objects, _ = lines
     return Repository(
         Path(git_dir),
         Path(os.path.realpath(folder / objects)),
         "sha256" if form == "sha256" else "sha1",  # git before 2.25 doesn't know the question, nor any other
-        Path(os.path.realpath(folder / up)),
+        Path(os.path.realpath(folder / up[0])) if len(up) == 2 else None,  # a bare one has none
     )
 
 
