@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from buildbox.errors import CantTell
 from buildbox.trees.git import clean_environment
@@ -55,15 +56,14 @@ class Borrower:
         """What git answers. Raises CommitGone with git's words."""
         return _ask([self.program, *arguments], self.folder, self.env, data)
 
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """A git to talk to by pipes; its stderr goes nowhere."""
-        pipe = subprocess.PIPE
+    def start(self, *arguments: str, stdin: IO[bytes]) -> subprocess.Popen[bytes]:
+        """A git that reads a file and is read from; its stderr goes nowhere."""
         return subprocess.Popen(
             [self.program, *arguments],
             cwd=self.folder,
             env=self.env,
-            stdin=pipe,
-            stdout=pipe,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
 
