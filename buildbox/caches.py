@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +54,7 @@ def cache_volumes(
                 note = _note(owner.data, engine, volume)
                 note.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 note.touch()
-    return tuple(volumes), _folders_above([volume.target for volume in volumes], user)
+    return tuple(volumes), folders_above([volume.target for volume in volumes], user)
 
 
 def volume_name(project: Path, cache: str, user: tuple[int, int]) -> str:
@@ -92,7 +92,7 @@ def _note(data: Path, engine: Engine, volume: Volume) -> Path:
     return data / "caches" / f"{hashlib.sha256(engine.address.encode()).hexdigest()[:12]}-{volume.name}"
 
 
-def _folders_above(targets: list[str], user: tuple[int, int]) -> tuple[Tmpfs, ...]:
+def folders_above(targets: Sequence[str], user: tuple[int, int]) -> tuple[Tmpfs, ...]:
     """The folders between the home and the caches in it, which engines would make as root's."""
     uid, gid = user
     between = {
