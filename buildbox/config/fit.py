@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,6 +47,9 @@ def check_fit(document: Mapping[str, Any], values: Mapping[str, Any], reading: R
     for name, service in values.get("services", {}).items():
         if isinstance(services[name], dict):
             _check_service(service, services[name], ("services", name), reading)
+    policy = values.get("policy", {})
+    if policy.get("warn-pin-age", 0) >= policy.get("max-pin-age", math.inf):
+        reading.refuse(("policy", "warn-pin-age"), "is never said: max-pin-age is an error before")
     check_relations(document, values, reading)
 
 

@@ -9,6 +9,7 @@ _SCRIPT_NOTE = "a program and its arguments are written as argv"
 _ARGV_NOTE = "a script for the shell is written as run"
 _CACHES_NOTE = 'e.g. { pip = "~/.cache/pip" }'
 _MIRRORS_NOTE = 'e.g. { "docker.io" = ["mirror.example.com"] }'
+_AGE = Text(values.age, note='write it with its unit, e.g. "90d"')
 
 MOUNT = Table(
     {"source": Text(values.source), "target": Text(values.target), "read-only": Flag()},
@@ -97,6 +98,7 @@ PROJECT_FILE = Table(
         "defaults": Table(_SHARED),
         "tasks": MapOf(values.name, TASK),
         "services": MapOf(values.host_name, SERVICE),
+        "policy": Table({"warn-pin-age": _AGE, "max-pin-age": _AGE}),
     }
 )
 
@@ -134,5 +136,6 @@ USER_FILE = Table(
                 "results": Text(values.sharing),
             }
         ),
+        "provenance": Table({"key": Text(values.path), "keys": ListOf(Text(values.path))}),
     }
 )

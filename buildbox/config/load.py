@@ -15,6 +15,7 @@ from buildbox.config.model import (
     Config,
     Matrix,
     MountEntry,
+    Policy,
     Service,
     Task,
     Toolchain,
@@ -82,7 +83,7 @@ def _config(values: Mapping[str, Any], path: Path) -> Config:
     toolchains = {name: Toolchain(name, **found) for name, found in values["toolchains"].items()}
     # What a task without a toolchain of its own runs in: the project's, where there is exactly one.
     sole = next(iter(toolchains)) if len(toolchains) == 1 else ""
-    defaults = values.get("defaults", {})
+    defaults, policy = values.get("defaults", {}), values.get("policy", {})
     return Config(
         path=path,
         name=project.get("name") or _folder_name(path),
@@ -91,6 +92,7 @@ def _config(values: Mapping[str, Any], path: Path) -> Config:
         services={name: _service(name, found) for name, found in values.get("services", {}).items()},
         tasks={name: _task(name, found, defaults, sole) for name, found in values.get("tasks", {}).items()},
         defaults=_task("", {}, defaults, sole),
+        policy=Policy(policy.get("warn-pin-age"), policy.get("max-pin-age")),
     )
 
 

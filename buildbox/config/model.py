@@ -120,6 +120,14 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Policy:
+    """How old pinned images may be. Only `check` asks; None: as old as they are."""
+
+    warn_pin_age: float | None = None  # seconds since an image was made, from which on it is said
+    max_pin_age: float | None = None  # seconds from which on it is an error
+
+
+@dataclass(frozen=True)
 class Config:
     """A whole `.buildbox.toml`."""
 
@@ -130,6 +138,7 @@ class Config:
     tasks: Mapping[str, Task]  # in the file's order, defaults merged in
     services: Mapping[str, Service]  # in the file's order
     defaults: Task  # what a command without a task (`exec`, `shell`) runs with
+    policy: Policy = Policy()
 
     def images(self) -> tuple[Pinned, ...]:
         """All that has an image, of which each wants a pin: toolchains, then services."""

@@ -1,5 +1,5 @@
 """The user's own `config.toml`: what the projects on this machine are allowed (SPEC section 2, Trust),
-where images are made with what, and where they are kept.
+where images are made with what, where they are kept, and whose statements are believed.
 
 [allow."/home/me/project"]      # one folder, no pattern; `~/project` works too
 mounts = ["/data", "~/.m2"]     # each with all that is below it
@@ -24,6 +24,10 @@ results = "push"                             # with the remote: off | pull (defa
 plain-http = ["10.0.0.5:5000"]               # registries that are asked without TLS
 [archive.mirrors]                            # asked before the registry itself, in this order
 "docker.io" = ["mirror.example.com", "registry.example.com/proxied"]
+
+[provenance]
+key = "~/keys/mine"                          # signs; instead of signing.key beside this file
+keys = ["~/keys/mine.pub", "~/keys/ci.pub"]  # public keys that `verify` trusts, instead of that key's own
 """
 
 from __future__ import annotations
@@ -102,6 +106,14 @@ class ArchiveSettings:
 
 
 @dataclass(frozen=True)
+class ProvenanceSettings:
+    """What statements are signed with, and whose signatures are trusted."""
+
+    key: Path | None = None  # a real path; None: signing.key beside config.toml
+    keys: tuple[Path, ...] = ()  # real paths of public keys; none: the own key's
+
+
+@dataclass(frozen=True)
 class UserConfig:
     """The user's config.toml."""
 
@@ -109,6 +121,12 @@ class UserConfig:
     allowances: Mapping[Path, Allowance]  # by the project's folder, a real path
     images: ImageMaking = ImageMaking()
     archive: ArchiveSettings = ArchiveSettings()
+    provenance: ProvenanceSettings = ProvenanceSettings()
+
+    @property
+    def signing_key(self) -> Path:
+        """The private key of the user, which needn't be there."""
+        return self.provenance.key or self.path.with_name("signing.key")
 
     def allowance(self, project_root: Path) -> Allowance:
         """What is allowed to the project in exactly this folder, links followed."""
@@ -146,11 +164,12 @@ def load_user(path: Path, home: Path) -> UserConfig:
         secrets = _secrets(allowed.get("secrets", {}), (*key, "secrets"), home, reading)
         allowances[root] = _allowance(allowed, mounts, secrets)
     archive = _archive(read.get("archive", {}), home, reading)
+    provenance = _provenance(read.get("provenance", {}), home, reading)
     if reading.problems:
         raise refuse(reading.problems, text, path, str(path))
     images = read.get("images", {})
     making = ImageMaking(images.get("mirrors", ()), images.get("builder"))
-    return UserConfig(path, allowances, making, archive)
+    return UserConfig(path, allowances, making, archive, provenance)
 
 
 def real_path(path: Path) -> Path:
@@ -192,13 +211,27 @@ def _allowance(
     )
 
 
-def _archive(read: Mapping[str, Any], home: Path, reading: Reading) -> ArchiveSettings:
-    path = None
-    if "path" in read:
+def _provenance(read: Mapping[str, Any], home: Path, reading: Reading) -> ProvenanceSettings:
+    key = _path(read, ("provenance", "key"), home, reading)
+    found = []
+    for index, text in enumerate(read.get("keys", ())):
         try:
-            path = _absolute(read["path"], home)
+            found.append(_absolute(text, home))
         except ValueError as error:
-            reading.refuse(("archive", "path"), str(error))
+            reading.refuse(("provenance", "keys", index), str(error))
+    return ProvenanceSettings(key, tuple(found))
+
+
+def _path(read: Mapping[str, Any], key: tuple[str, str], home: Path, reading: Reading) -> Path | None:
+    try:
+        return _absolute(read[key[1]], home) if key[1] in read else None
+    except ValueError as error:
+        reading.refuse(key, str(error))
+        return None
+
+
+def _archive(read: Mapping[str, Any], home: Path, reading: Reading) -> ArchiveSettings:
+    path = _path(read, ("archive", "path"), home, reading)
     return ArchiveSettings(
         path,
         read.get("remote", ""),

@@ -201,6 +201,11 @@ def duration(text: str) -> float:
     return seconds
 
 
+def age(text: str) -> float:
+    """Seconds that something may be old, of which a duration has fewer."""
+    return parse_duration(_short(text))
+
+
 def size(text: str) -> int:
     """Bytes of memory."""
     count = parse_size(_short(text))

@@ -16,6 +16,10 @@ _MOST = 96 << 20  # bytes; base64 in an envelope takes a third more than a state
 _HINT = f"Name a statement: a file that `buildbox run --provenance` writes (*{SUFFIX})."
 
 
+class NoStatement(UsageError):
+    """A file holds something else than a statement."""
+
+
 def beside(artifact: Path) -> Path:
     """Where the statement of an artifact, or of a folder of them, is written."""
     return artifact.with_name(artifact.name + SUFFIX)
@@ -24,20 +28,20 @@ def beside(artifact: Path) -> Path:
 def read_statement_file(path: Path) -> tuple[bytes, bytes | None]:
     """A statement's bytes and, where it is signed, those of its envelope; neither is verified or understood.
 
-    Raises UsageError where the file isn't there or holds none.
+    Raises UsageError where the file can't be read, NoStatement where it holds none.
     """
     data = _read(path)
     value, data = _only(data, path)
     if isinstance(value, dict) and "payloadType" in value:
         if value["payloadType"] != PAYLOAD_TYPE:
-            raise UsageError(f"{path} is a signed document of another kind than a statement", _HINT)
+            raise NoStatement(f"{path} is a signed document of another kind than a statement", _HINT)
         try:
             return open_envelope(data).payload, data
         except ValueError as error:
-            raise UsageError(f"{path} is a damaged envelope of a statement: {error}", _HINT) from None
+            raise NoStatement(f"{path} is a damaged envelope of a statement: {error}", _HINT) from None
     if isinstance(value, dict) and "_type" in value:
         return data, None
-    raise UsageError(f"{path} holds no statement", _HINT)
+    raise NoStatement(f"{path} holds no statement", _HINT)
 
 
 def _only(data: bytes, path: Path) -> tuple[Any, bytes]:
@@ -52,10 +56,10 @@ def _only(data: bytes, path: Path) -> tuple[Any, bytes]:
     except (ValueError, RecursionError):
         count = 0
     if count > 1:
-        raise UsageError(
+        raise NoStatement(
             f"{path} holds {count} documents, not one statement", "Put each in a file of its own."
         )
-    raise UsageError(f"{path} isn't JSON: {problem}", _HINT)
+    raise NoStatement(f"{path} isn't JSON: {problem}", _HINT)
 
 
 def _read(path: Path) -> bytes:
@@ -70,5 +74,5 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}") from None
     if len(data) > _MOST:
-        raise UsageError(f"{path} is too large for a statement", _HINT)
+        raise NoStatement(f"{path} is too large for a statement", _HINT)
     return data

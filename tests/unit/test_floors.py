@@ -25,7 +25,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "container provenance registry",
         "engine",
         "archive secrets volumes",
-        "execute images recipes sources vary",
+        "execute images recipes sources vary verifying",
         "session vetting",
         "caches schedule services",
         "ground stages surroundings",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from buildbox.config.load import load, parse
-from buildbox.config.model import MountEntry
+from buildbox.config.model import MountEntry, Policy
 from buildbox.errors import ConfigError, Exit
 from buildbox.oci import Platform
 
@@ -176,11 +176,42 @@ def test_keys_that_are_none_yet_are_unknown(key: str) -> None:
     assert "did you mean" not in problem
 
 
-@pytest.mark.parametrize("section", ["policy", "archive", "hooks"])
+@pytest.mark.parametrize("section", ["archive", "hooks"])
 def test_sections_of_later_versions_are_unknown(section: str) -> None:
     name = section.partition(".")[0]
     [problem] = of_task(f"[{section}]\nx = 1")
     assert problem.startswith(f"5: {name}: unknown key '{name}' (known here: version, project")
+
+
+def test_how_old_images_may_be() -> None:
+    task = '[tasks.t]\nrun = "make"\n'
+    assert parse(ONE + task, PATH).policy == Policy()
+    config = parse(f'{ONE}{task}[policy]\nwarn-pin-age = "90d"\nmax-pin-age = "1000d12h"\n', PATH)
+    assert config.policy == Policy(90 * 86400, 1000.5 * 86400)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "max-pin-age = 90",
+            "6: policy.max-pin-age: must be a string, not an integer; write it with its unit",
+        ),
+        ('max-pin-age = "old"', "6: policy.max-pin-age: 'old' is not a duration"),
+        ('max-pin-age = "0d"', "6: policy.max-pin-age: '0d': a duration is more than nothing"),
+        (
+            'warn-pin-ages = "90d"',
+            "6: policy.warn-pin-ages: unknown key 'warn-pin-ages'; did you mean 'warn-pin",
+        ),
+        (
+            'warn-pin-age = "2d"\nmax-pin-age = "48h"',
+            "6: policy.warn-pin-age: is never said: max-pin-age is an error before",
+        ),
+    ],
+)
+def test_a_policy_that_is_none(text: str, problem: str) -> None:
+    [found] = of_task(f"[policy]\n{text}")
+    assert found.startswith(problem)
 
 
 @pytest.mark.parametrize("key", ["run", "argv", "description"])

@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from buildbox.config.user import Allowance, ArchiveSettings, ImageMaking, SecretSource, load_user
+from buildbox.config.user import (
+    Allowance,
+    ArchiveSettings,
+    ImageMaking,
+    ProvenanceSettings,
+    SecretSource,
+    load_user,
+)
 from buildbox.errors import ConfigError, UsageError
 from buildbox.reference import ImageRef
 from tests.support.values import PIN
@@ -14,7 +21,9 @@ def test_without_a_file_nothing_is_allowed(tmp_path: Path) -> None:
     user = load_user(tmp_path / "none" / "config.toml", tmp_path)
     assert user.allowance(tmp_path) == Allowance()
     (tmp_path / "file").touch()
-    assert load_user(tmp_path / "file" / "config.toml", tmp_path).allowance(tmp_path) == Allowance()
+    user = load_user(tmp_path / "file" / "config.toml", tmp_path)
+    assert user.allowance(tmp_path) == Allowance()
+    assert user.signing_key == tmp_path / "file" / "signing.key"
 
 
 def test_every_key_is_read(tmp_path: Path) -> None:
@@ -45,6 +54,9 @@ results = "push"
 plain-http = ["10.0.0.5:5000", "[fd00::1]:5000"]
 [archive.mirrors]
 "docker.io" = ["mirror.example.com", "10.0.0.5:5000/hub/"]
+[provenance]
+key = "~/keys/mine"
+keys = ["~/keys/mine.pub", "{tmp_path}/link/ci.pub"]
 """)
     user = load_user(path, home)
     assert user.allowance(home / "project") == Allowance(
@@ -70,6 +82,9 @@ plain-http = ["10.0.0.5:5000", "[fd00::1]:5000"]
         plain_http=("10.0.0.5:5000", "[fd00::1]:5000"),
         results="push",
     )
+    keys = (home / "keys" / "mine.pub", tmp_path / "data" / "ci.pub")
+    assert user.provenance == ProvenanceSettings(home / "keys" / "mine", keys)
+    assert user.signing_key == home / "keys" / "mine"
 
 
 def test_a_folder_is_itself_under_any_name_and_nothing_else(tmp_path: Path) -> None:
@@ -109,6 +124,9 @@ def test_a_folder_is_itself_under_any_name_and_nothing_else(tmp_path: Path) -> N
         ('[images]\nbuilder = "builder:12"', "2: images.builder: 'builder:12' has no digest"),
         ("[images]\nmirror = []", "2: images.mirror: unknown key 'mirror'; did you mean 'mirrors'?"),
         ('[allow."/p"]\nsnapshot = ["ftp://x"]', "2: allow.\"/p\".snapshot[0]: 'ftp://x' is not an address"),
+        ('[provenance]\nkey = "mine"', "2: provenance.key: 'mine' is not an absolute path"),
+        ('[provenance]\nkeys = ["/x", "y"]', "2: provenance.keys[1]: 'y' is not an absolute path"),
+        ('[provenance]\nkeys = "/x"', "2: provenance.keys: must be an array, not a string"),
         ('[archive]\npath = "kept"', "2: archive.path: 'kept' is not an absolute path"),
         (
             '[archive]\nremote = "https://a.example/b"',

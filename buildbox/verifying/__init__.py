@@ -1,0 +1,1 @@
+"""Whether an artifact is what a trusted statement says, without a rebuild."""
