@@ -75,6 +75,7 @@ class ContainerSpec:
     read_only: bool = True
     memory: int | None = None  # bytes
     cpus: float | None = None
+    cpuset: str = ""  # the CPUs that it may run on, as cpuset(7) lists them: "0-2,7"; "" for all
     pids: int = 4096
     may_mount: bool = False  # root inside may mount file systems; never for a task: builders only
     tty: bool = False
@@ -151,6 +152,7 @@ def docker_command(spec: ContainerSpec) -> tuple[str, ...]:
         "--pids-limit": str(spec.pids),
         "--memory": str(spec.memory) if spec.memory else "",
         "--cpus": str(spec.cpus) if spec.cpus else "",
+        "--cpuset-cpus": spec.cpuset,
         "--entrypoint": spec.argv[0],
     }
     binds = [

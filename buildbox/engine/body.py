@@ -49,6 +49,7 @@ def container_json(spec: ContainerSpec) -> dict[str, Any]:
             "Memory": spec.memory or 0,
             "MemorySwap": spec.memory or 0,
             "NanoCpus": round((spec.cpus or 0) * 1_000_000_000),
+            "CpusetCpus": spec.cpuset,
             "ConsoleSize": list(spec.window or (0, 0)),
             "LogConfig": {"Type": "none"},
         },

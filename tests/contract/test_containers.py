@@ -265,6 +265,12 @@ def test_processors_are_limited(subject: Subject) -> None:
     assert (user + system) / os.sysconf("SC_CLK_TCK") / (end - begun) < 0.35
 
 
+def test_processors_are_chosen(subject: Subject) -> None:
+    first = min(os.sched_getaffinity(0))
+    script = "grep Cpus_allowed_list /proc/self/status; nproc"
+    assert said(subject, script, cpuset=str(first)).split() == ["Cpus_allowed_list:", str(first), "1"]
+
+
 def test_a_fork_bomb_ends_at_its_limit(subject: Subject) -> None:
     """It gets no more processes than it may have, and ends with its container."""
     engine, script = subject.engine, "bomb() { bomb | bomb & }; bomb; while :; do :; done"
