@@ -61,8 +61,8 @@ def verify_artifact(path: Path, given: Path | None, archive: Archive | None, tru
             return _verify_statement(given, trust)
     artifact = look(path)
     if given is not None:
-        return _verify(artifact, _read(given), trust)
-    near = _near(artifact)
+        return _verify(artifact, read_given(given), trust)
+    near = near(artifact)
     if near:
         return _verify(artifact, near, trust)
     kept = find_statements(archive, artifact.subject) if archive and artifact.subject else ()
@@ -70,9 +70,9 @@ def verify_artifact(path: Path, given: Path | None, archive: Archive | None, tru
         where = f"the statement that the archive has of {artifact.told}"
         found = [Given(each.data, each.envelope, where) for each in kept]
         return _first(artifact, sorted(found, key=lambda each: each.envelope is None), trust)
-    if _is_statement(path):
+    if is_statement(path):
         return _verify_statement(path, trust)
-    raise _unknown(artifact, archive)
+    raise unknown(artifact, archive)
 
 
 def believe(given: Given, trust: Trust) -> tuple[Statement, tuple[PublicKey, ...]]:
@@ -124,7 +124,7 @@ def _verify(artifact: Artifact, given: Given, trust: Trust) -> Verified:
 
 
 def _verify_statement(path: Path, trust: Trust) -> Verified:
-    given = _read(path)
+    given = read_given(path)
     statement, signed = believe(given, trust)
     return Verified(statement, given.told, signed, None)
 
@@ -141,11 +141,14 @@ def _first(artifact: Artifact, found: Sequence[Given], trust: Trust) -> Verified
     raise problem
 
 
-def _near(artifact: Artifact) -> Given | None:
-    """The statement beside the artifact, or beside a folder that it is in, where that one tells of it."""
+def near(artifact: Artifact) -> Given | None:
+    """The statement beside the artifact, or beside a folder that it is in, where that one tells of it.
+
+    Raises UsageError where what lies beside it holds none.
+    """
     if os.path.lexists(beside(artifact.path)):
         try:
-            return _read(beside(artifact.path))
+            return read_given(beside(artifact.path))
         except NoStatement as error:
             raise Mismatch(error.reason, f"It was made as the statement of {artifact.told}.") from None
     for given in _above(artifact.path):
@@ -158,16 +161,18 @@ def _above(path: Path) -> Iterator[Given]:
     for folder in path.parents:
         if folder.name and os.path.lexists(beside(folder)):
             try:
-                yield _read(beside(folder))
+                yield read_given(beside(folder))
             except UsageError:
                 continue  # it isn't what was named
 
 
-def _read(path: Path) -> Given:
+def read_given(path: Path) -> Given:
+    """The statement in a file. Raises UsageError."""
     return Given(*read_statement_file(path), str(path))
 
 
-def _is_statement(path: Path) -> bool:
+def is_statement(path: Path) -> bool:
+    """Whether the file holds one, whatever its name."""
     try:
         with path.open("rb") as file:
             if file.read(256).lstrip()[:1] != b"{":
@@ -178,7 +183,8 @@ def _is_statement(path: Path) -> bool:
     return True
 
 
-def _unknown(artifact: Artifact, archive: Archive | None) -> CantTell:
+def unknown(artifact: Artifact, archive: Archive | None) -> CantTell:
+    """What to say of an artifact that there is no statement of."""
     subject = f" of sha256:{artifact.subject.hex}" if artifact.subject else ""
     return CantTell(
         f"no statement tells of {artifact.told}",
