@@ -62,7 +62,7 @@ def verify_artifact(path: Path, given: Path | None, archive: Archive | None, tru
     artifact = look(path)
     if given is not None:
         return _verify(artifact, read_given(given), trust)
-    near = near(artifact)
+    near = find_near(artifact)
     if near:
         return _verify(artifact, near, trust)
     kept = find_statements(archive, artifact.subject) if archive and artifact.subject else ()
@@ -141,10 +141,10 @@ def _first(artifact: Artifact, found: Sequence[Given], trust: Trust) -> Verified
     raise problem
 
 
-def near(artifact: Artifact) -> Given | None:
+def find_near(artifact: Artifact) -> Given | None:
     """The statement beside the artifact, or beside a folder that it is in, where that one tells of it.
 
-    Raises UsageError where what lies beside it holds none.
+    Raises Mismatch, UsageError where what lies beside it holds none.
     """
     if os.path.lexists(beside(artifact.path)):
         try:
