@@ -11,6 +11,7 @@ from buildbox.archive.chunks import ChunkFile
 from buildbox.digest import CHUNK
 from buildbox.trees.entry import FILE, FOLDER, LINK, PROGRAM, Entry
 from buildbox.trees.names import parents
+from buildbox.trees.packing import Bounded
 
 
 def entries_of(tar: Iterator[bytes]) -> tuple[Entry, ...]:
@@ -22,7 +23,12 @@ def entries_of(tar: Iterator[bytes]) -> tuple[Entry, ...]:
     found: dict[str, Entry] = {}
     try:
         with tarfile.open(
-            fileobj=ChunkFile(tar), mode="r|", encoding="utf-8", errors="surrogateescape", bufsize=CHUNK
+            fileobj=ChunkFile(tar),
+            mode="r|",
+            bufsize=CHUNK,
+            tarinfo=Bounded,
+            encoding="utf-8",
+            errors="surrogateescape",
         ) as members:
             while member := members.next():
                 if member.name in found:
@@ -43,7 +49,7 @@ def _entry(member: tarfile.TarInfo, members: tarfile.TarFile) -> Entry:
     if member.issym():
         target = os.fsencode(member.linkname)
         return Entry(member.name, LINK, hashlib.sha256(target).hexdigest(), len(target))
-    content = members.extractfile(member) if member.isreg() else None
+    content = members.extractfile(member) if member.isreg() and not member.issparse() else None
     if content is None:
         raise ValueError(f"{member.name!r} is neither file, folder nor link")
     hasher = hashlib.sha256()

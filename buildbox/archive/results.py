@@ -125,7 +125,7 @@ def extract(archive: Archive, result: Result, to: Path) -> None:
         return
     try:
         check_entries(result)
-        if unpack(archive.stream(result.outputs.digest), to) != result.entries:
+        if unpack(archive.stream(result.outputs.digest), to, packed=True) != result.entries:
             raise ValueError("its outputs aren't those of its list")
     except (ArchiveError, ValueError) as error:
         raise _spoilt(archive, result, error) from error

@@ -17,6 +17,15 @@ from buildbox.trees.folders import CREATE, READ, Folders
 from buildbox.trees.names import link_problem, name_problem, parents
 from buildbox.trees.tar import END, header, padding
 
+_HEADERS = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+_MAX_HEADER = 1 << 20  # bytes of names, targets and attributes of one member
+
 
 def pack(
     folder: Path, entries: Sequence[Entry] | None, *, epoch: int, owner: tuple[int, int]
@@ -53,6 +62,8 @@ def unpack(
     *,
     below: str = "",
     wanted: Callable[[str], bool] | None = None,
+    packed: bool = False,
+    as_is: bool = False,
 ) -> tuple[Entry, ...]:
     """Writes what a tar holds into the folder `to`, and hashes it meanwhile; gives the entries, sorted.
 
@@ -60,15 +71,22 @@ def unpack(
     which paths are taken but for folders, which always are. Modes are rounded, owners
     and times left out; an empty folder is an entry. Raises OutputRefused with all that is refused: absolute
     names and "..", devices, fifos, links that leave the tree, hard links to what isn't in it, what lies below
-    a link or a file, a name that is there twice; TreeError where the tar is damaged or `to` can't be written.
+    a link or a file, a name that is there twice; sparse files, and, where it is one that `pack` made
+    (`packed`), hard links: so the tree is no larger than the tar. `as_is`: inputs, whose names and links'
+    targets are as a project has them. TreeError where the tar is damaged or `to` can't be written.
     """
-    unpacking = _Unpacking(below, wanted or (lambda path: True))
+    unpacking = _Unpacking(below, wanted or (lambda path: True), packed, as_is)
     with explained("written", str(to)):
         to.mkdir(parents=True, exist_ok=True)
         with Folders(to, make=0o755) as tree:
             try:
                 with tarfile.open(
-                    fileobj=_Reader(tar), mode="r|", bufsize=CHUNK, encoding="utf-8", errors="surrogateescape"
+                    fileobj=_Reader(tar),
+                    mode="r|",
+                    bufsize=CHUNK,
+                    tarinfo=Bounded,
+                    encoding="utf-8",
+                    errors="surrogateescape",
                 ) as members:
                     while member := members.next():
                         unpacking.add(member, members, tree)
@@ -78,6 +96,24 @@ def unpack(
     return unpacking.result()
 
 
+class Bounded(tarfile.TarInfo):
+    """A member about which tarfile reads no more into memory than is needed for one that is real.
+
+    What is overridden is where subclasses come in, as tarfile's source says. Raises tarfile.ReadError.
+    """
+
+    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _HEADERS and self.size > _MAX_HEADER:
+            raise tarfile.ReadError(f"a header of {self.size} bytes")
+        if self.type == tarfile.GNUTYPE_SPARSE:
+            raise tarfile.ReadError("a sparse file")
+        found: tarfile.TarInfo = super()._proc_member(tar)  # type: ignore[misc]
+        return found
+
+    def _proc_gnusparse_10(self, *given: object) -> None:
+        raise tarfile.ReadError("a sparse file")
+
+
 class _Refused(Exception):
     """Why one member isn't taken."""
 
@@ -85,9 +121,9 @@ class _Refused(Exception):
 class _Unpacking:
     """One `unpack`: what came so far, and what is wrong with it."""
 
-    def __init__(self, below: str, wanted: Callable[[str], bool]) -> None:
+    def __init__(self, below: str, wanted: Callable[[str], bool], packed: bool, as_is: bool) -> None:
         self._below = below.strip("/")
-        self._wanted = wanted
+        self._wanted, self._packed, self._as_is = wanted, packed, as_is
         self._entries: dict[str, Entry] = {}  # folders too, empty or not
         self._problems: list[str] = []
 
@@ -96,7 +132,7 @@ class _Unpacking:
             path = self._path(member.name)
             if path is None or not (member.isdir() or self._wanted(path)):
                 return
-            if problem := name_problem(path):
+            if problem := "" if self._as_is else name_problem(path):
                 raise _Refused(problem)
             entry = self._write(path, member, members, tree)
         except _Refused as problem:
@@ -134,13 +170,17 @@ class _Unpacking:
             tree.enter(path)
             return Entry(path, FOLDER, "", 0)
         if member.issym():
-            if problem := link_problem(path, member.linkname):
+            if problem := "" if self._as_is else link_problem(path, member.linkname):
                 raise _Refused(problem)
             os.symlink(member.linkname, name, dir_fd=tree.enter(folder))
             target = os.fsencode(member.linkname)
             return Entry(path, LINK, hashlib.sha256(target).hexdigest(), len(target))
         mode = PROGRAM if member.mode & 0o100 else FILE
+        if member.issparse():
+            raise _Refused("is a sparse file")
         if member.islnk():
+            if self._packed:
+                raise _Refused("is a hard link")
             return self._copy(path, member.linkname, tree)
         content = members.extractfile(member) if member.isreg() else None
         if content is None:

@@ -4,7 +4,7 @@ import io
 import os
 import subprocess
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -213,3 +213,53 @@ def test_a_damaged_tar_is_not_a_tree(tmp_path: Path, cut: int) -> None:
 def test_bytes_after_the_end_do_no_harm(tmp_path: Path) -> None:
     data = packed(write(tmp_path / "top", {"a": "1"}))
     assert unpack([data, bytes(10240)], tmp_path / "to") == (Entry("a", FILE, file("a", "1").digest, 1),)
+
+
+def sparse(name: str, size: int) -> bytes:
+    """A sparse file as GNU tar has it since 1.15.90 (PAX format 0.1): nothing but a claim."""
+    info = member(name, tarfile.REGTYPE)
+    claims = {"GNU.sparse.map": f"{size},0", "GNU.sparse.size": str(size), "GNU.sparse.name": name}
+    info.pax_headers = claims
+    return make_tar([info])
+
+
+def old_sparse(name: str, size: int) -> bytes:
+    """The same as GNU tar's own format has it."""
+    block = bytearray(member(name, tarfile.GNUTYPE_SPARSE).tobuf(tarfile.GNU_FORMAT))
+    block[483:495] = b"%011o\0" % size
+    block[148:156] = b"        "
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block) + bytes(1024)
+
+
+@pytest.mark.parametrize("make", [sparse, old_sparse])
+def test_what_a_sparse_file_claims_is_not_written(make: Callable[[str, int], bytes], tmp_path: Path) -> None:
+    with pytest.raises((OutputRefused, TreeError), match="sparse"):
+        unpack([make("a", 1 << 33)], tmp_path / "to")
+
+
+def test_a_header_is_not_read_into_memory_whatever_its_size(tmp_path: Path) -> None:
+    info = member("a", tarfile.XHDTYPE)
+    info.size = 1 << 30
+    with pytest.raises(TreeError, match="a header of 1073741824 bytes"):
+        unpack([info.tobuf(tarfile.USTAR_FORMAT), bytes(1024)], tmp_path / "to")
+
+
+def test_a_tar_of_our_own_has_no_hard_links(tmp_path: Path) -> None:
+    tar = make_tar([("a", b"1"), member("b", tarfile.LNKTYPE, "a")])
+    assert len(unpack([tar], tmp_path / "one")) == 2
+    with pytest.raises(OutputRefused, match="b is a hard link"):
+        unpack([tar], tmp_path / "two", packed=True)
+
+
+def test_inputs_have_the_names_and_links_that_a_project_has(tmp_path: Path) -> None:
+    top = write(tmp_path / "top", {"a\nb": "1", "out@": "../../etc", "away@": "/etc/hosts"})
+    (top / os.fsdecode(b"\xff")).write_bytes(b"2")
+    tar = packed(top)
+    assert len(problems(tar, tmp_path / "one")) == 4
+    entries = unpack([tar], tmp_path / "two", as_is=True)
+    assert seen(tmp_path / "two") == seen(top)
+    assert packed(tmp_path / "two", list(entries)) == tar
+    behind = make_tar([member("x", tarfile.SYMTYPE, str(tmp_path)), ("x/y", b"3")])
+    with pytest.raises(OutputRefused, match="lies below x, which is a link"):
+        unpack([behind], tmp_path / "three", as_is=True)
