@@ -19,6 +19,7 @@ from buildbox.trees.entry import Entry, tree_digest
 
 if TYPE_CHECKING:
     from buildbox.archive.results import Result
+    from buildbox.provenance.statement import Source
     from buildbox.trees.selection import InputTree, WorkTree
 
 Selection = tuple["tuple[str, ...] | None", str]
@@ -37,15 +38,18 @@ class Ground:
     """The working tree and the steps' outputs, for the steps of one run; any thread may ask.
 
     `made_here` are the patterns of all that the project's tasks make: never inputs from the working tree.
+    `project` is the project's name.
     """
 
-    def __init__(self, session: Session, plan: Plan, made_here: Sequence[str]) -> None:
-        self.session, self.plan = session, plan
+    def __init__(self, session: Session, plan: Plan, made_here: Sequence[str], project: str) -> None:
+        self.session, self.plan, self.project = session, plan, project
         self._made_here = tuple(dict.fromkeys(made_here))
         self._made: dict[str, Made] = {}
         self._tree: WorkTree | None = None
+        self._source: tuple[WorkTree, Source | None] | None = None  # of that tree
         self._selected: dict[tuple[str, ...] | None, InputTree] = {}
         self._lock = threading.Lock()
+        self._asking = threading.Lock()  # for the commit, which may take longer than others can wait
 
     @property
     def root(self) -> Path:
@@ -90,6 +94,15 @@ class Ground:
             )
         return found
 
+    def source(self) -> Source | None:
+        """The commit that the working tree is at; None where there is none, or git can't tell."""
+        with self._lock:
+            tree = self._look()
+        with self._asking:
+            if self._source is None or self._source[0] is not tree:
+                self._source = tree, _source(tree, self._made_here)
+            return self._source[1]
+
     def made(self, name: str, what: Made) -> None:
         """Notes what the step `name` made."""
         with self._lock:
@@ -113,3 +126,14 @@ class Ground:
 def made_of(entries: Sequence[Entry], result: Result | None) -> Made:
     """What a step made, as Made."""
     return Made(entries, result.tree if result else tree_digest(entries), result)
+
+
+def _source(tree: WorkTree, made_here: Sequence[str]) -> Source | None:
+    from buildbox.provenance.statement import Source
+    from buildbox.trees.git import GitFailed
+
+    try:
+        at = tree.commit(made_here)
+    except GitFailed:
+        return None
+    return Source(at.commit, at.tree, at.clean, at.path, at.submodules or None) if at else None

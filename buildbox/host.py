@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -21,6 +22,11 @@ class Host:
     now: float  # seconds since the epoch
     data: Path  # buildbox's own folder: archive/, runs/, files/
     user_config: Path  # the user's config.toml
+    _taken: float = field(default_factory=time.monotonic, compare=False)  # on a clock that nobody sets
+
+    def clock(self) -> float:
+        """What the caller's clock shows by now, in seconds since the epoch."""
+        return self.now + time.monotonic() - self._taken
 
     @property
     def in_ci(self) -> bool:

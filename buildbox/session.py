@@ -20,7 +20,7 @@ from buildbox.trust import Bounds
 
 if TYPE_CHECKING:
     from buildbox.container import Bind
-    from buildbox.engine.protocol import Engine
+    from buildbox.engine.protocol import Engine, EngineInfo
 
 T = TypeVar("T")
 
@@ -90,6 +90,8 @@ class Session:
     _secret_binds: list[tuple[Bind, ...]] = field(default_factory=list, repr=False)
     _known: dict[tuple[ImageRef, Platform | None], ArchivedImage] = field(default_factory=dict)
     _images: dict[tuple[ImageRef, Platform], tuple[ArchivedImage, str]] = field(default_factory=dict)
+    _telling: threading.Lock = field(default_factory=threading.Lock)
+    _told: list[EngineInfo] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -106,6 +108,13 @@ class Session:
     def rootless(self) -> bool:
         """Whether root inside a container is the caller outside."""
         return self.connection.get().rootless
+
+    def engine_info(self) -> EngineInfo:
+        """What the engine says of itself; it takes a while, so it is asked once a run. Raises EngineError."""
+        with self._telling:
+            if not self._told:
+                self._told.append(self.engine.info())
+            return self._told[0]
 
     def known_image(self, ref: ImageRef, platform: Platform | None) -> ArchivedImage | None:
         """What the archive knows of the image, for `platform` or the engine's own; None where it doesn't.

@@ -15,7 +15,7 @@ _SHOWN = 20  # changes of a step; more are counted
 def show_forecast(call: Call, project: Project, plan: Plan, allow: Sequence[str], *, force: bool) -> int:
     """Says what a run of `plan` would do, and why; with -v what has changed. Starts nothing."""
     with call.session(project.root, tuple(plan.steps.values()), allow, start=False) as session:
-        found = forecast(Ground(session, plan, made_here(project.config)), force=force)
+        found = forecast(Ground(session, plan, made_here(project.config), project.config.name), force=force)
     if call.console.json:
         call.console.document({"targets": list(plan.targets), "steps": [_json(each) for each in found]})
         return 0

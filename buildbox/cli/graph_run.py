@@ -58,7 +58,7 @@ def run_in(call: Call, project: Project, session: Session, plan: Plan, wishes: W
         own_folder(project.root, STATE)  # from now on no mounted task sees it
     alone = len(plan.targets) == 1
     target = plan.steps[plan.targets[0]]
-    ground = Ground(session, plan, made_here(project.config))
+    ground = Ground(session, plan, made_here(project.config), project.config.name)
     ground.look_ahead()
     temporary = Path(host.env.get("TMPDIR") or "/tmp")
     with (

@@ -32,6 +32,8 @@ class EngineInfo:
     rootless: bool
     root_folder: str  # where it keeps its data, on its own machine
     system_time: float | None = None  # what its clock shows, in seconds since the epoch
+    kernel: str = ""  # of its machine; "" where it doesn't say
+    cpus: int = 0  # of its machine; 0 where it doesn't say
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ def engine_info(version: Mapping[str, Any], info: Mapping[str, Any], address: st
         rootless=any("name=rootless" in option for option in info.get("SecurityOptions") or []),
         root_folder=info.get("DockerRootDir", ""),
         system_time=_seconds(info.get("SystemTime", "")),
+        kernel=info.get("KernelVersion") or "",
+        cpus=info.get("NCPU") or 0,
     )
 
 

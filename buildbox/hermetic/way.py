@@ -14,6 +14,7 @@ from buildbox.ground import Ground, made_of
 from buildbox.hermetic.hits import record_of, take_result, tell_of_inputs
 from buildbox.hermetic.last import note_last
 from buildbox.hermetic.stage import Stage, stage_for
+from buildbox.hermetic.telling import ask_ahead, keep_telling
 from buildbox.hermetic.weighing import Weighed, weigh
 from buildbox.jobs import require_all
 from buildbox.oci import canonical
@@ -65,6 +66,7 @@ class Hermetic:
         except ResultDamaged as damage:
             self._place.display.note(self._step, f"{damage.reason}; it runs again")
         tell_of_inputs(self._step, self._fixed, self._place.display)
+        ask_ahead(self._ground)
         return None
 
     def view(self, attempt: int) -> View:
@@ -92,6 +94,7 @@ class Hermetic:
 
     def finish(self, outcome: Outcome) -> None:
         assert self._stage and self._log
+        ended = self._ground.session.host.clock()
         self._log.close()
         taken = self._stage.take(self._step.task.outputs, self._new_folder())
         require_all(self._step, taken.missing)
@@ -107,6 +110,7 @@ class Hermetic:
             seconds=outcome.seconds,
             now=session.host.now,
         )
+        keep_telling(self._ground, self._step, weighed, result, (ended - outcome.seconds, ended))
         place(taken, self._ground.root, self._record, self._step.task.outputs)
         self._ground.made(self._step.name, made_of(taken.entries, result))
         self._note_last()

@@ -39,9 +39,10 @@ def weigh(ground: Ground, step: Step, *, fetch: bool = True) -> Weighed:
     Raises ImageError (without `fetch` where one isn't known), ArchiveError, EngineError, ConfigError.
     """
     session = ground.session
-    image = _known(session, step.toolchain.image, step.toolchain.platform, fetch)
+    image = image_of(session, step.toolchain.image, step.toolchain.platform, fetch=fetch)
     services = {
-        service.name: _known(session, service.image, service.platform, fetch) for service in step.services
+        service.name: image_of(session, service.image, service.platform, fetch=fetch)
+        for service in step.services
     }
     inputs, needed, epoch = ground.inputs(step), ground.needed(step), ground.epoch(step)
     passed = {name: session.host.env[name] for name in step.task.pass_env if name in session.host.env}
@@ -60,7 +61,10 @@ def weigh(ground: Ground, step: Step, *, fetch: bool = True) -> Weighed:
     return Weighed(fingerprint(of), of, inputs, needed, epoch)
 
 
-def _known(session: Session, ref: ImageRef, platform: Platform | None, fetch: bool) -> ArchivedImage:
+def image_of(
+    session: Session, ref: ImageRef, platform: Platform | None, *, fetch: bool = True
+) -> ArchivedImage:
+    """What is known of an image that something runs in. Raises as `weigh`."""
     known = session.known_image(ref, platform)
     if known:
         return known

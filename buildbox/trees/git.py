@@ -54,9 +54,14 @@ class Git:
     folder: Path  # absolute, no link in it
     env: Mapping[str, str]
     index: Path  # the index's file, which may not be there
-    top: bool  # `folder` is the top of the working tree
+    inside: str  # where `folder` is in the working tree, its parts joined by "/"; "" for its top
     filters: tuple[str, ...] = ()  # names of the filters that are configured anywhere
     foreign_filters: tuple[str, ...] = ()  # those among them that the repository's own configuration has
+
+    @property
+    def top(self) -> bool:
+        """Whether `folder` is the top of the working tree."""
+        return not self.inside
 
     def run(self, *arguments: str, data: bytes = b"", user_filters: bool = False) -> bytes:
         """What git answers; with `user_filters` those of the user's configuration run. Raises GitFailed."""
@@ -125,14 +130,26 @@ def find_git_at(folder: Path, env: Mapping[str, str]) -> Git | None:
         keys = _asked([program, "config", "-z", *asked], folder, ours).stdout.split(b"\0")
         scopes = [b"local"] * len(keys)
     foreign = [key for scope, key in zip(scopes, keys, strict=False) if scope in (b"local", b"worktree")]
-    return Git(program, folder, ours, index, top == folder, _filter_names(keys), _filter_names(foreign))
+    inside = "" if top == folder else folder.relative_to(top).as_posix()
+    return Git(program, folder, ours, index, inside, _filter_names(keys), _filter_names(foreign))
 
 
-def read_commit(git: Git) -> tuple[str, int] | None:
-    """The id of HEAD's commit, and when it was made (seconds since the epoch); None before the first one."""
+@dataclass(frozen=True)
+class Head:
+    """The commit that a working tree is at."""
+
+    commit: str  # git's id of it
+    tree: str  # git's id of its tree
+    time: int  # when it was made, in seconds since the epoch
+
+
+def read_commit(git: Git) -> Head | None:
+    """HEAD's commit; None before the first one. Raises GitFailed."""
     about, _, text = git.run("cat-file", "--batch", data=b"HEAD\n").partition(b"\n")
-    found = re.search(rb"^committer .*> (-?\d+) [-+]\d+$", text.partition(b"\n\n")[0], re.MULTILINE)
-    return (about.split()[0].decode(), int(found[1])) if found else None
+    head = text.partition(b"\n\n")[0]
+    tree = re.match(rb"tree ([0-9a-f]+)\n", head)
+    time = re.search(rb"^committer .*> (-?\d+) [-+]\d+$", head, re.MULTILINE)
+    return Head(about.split()[0].decode(), tree[1].decode(), int(time[1])) if tree and time else None
 
 
 def _which(program: str, path: str) -> str | None:

@@ -26,7 +26,7 @@ from buildbox.trees.choice import Choice, Found
 from buildbox.trees.entry import Entry
 from buildbox.trees.faults import explained, shown
 from buildbox.trees.folders import Folders
-from buildbox.trees.git import GitFailed, read_commit
+from buildbox.trees.git import GitFailed, Head, read_commit
 from buildbox.trees.memo import (
     VERSION,
     Kept,
@@ -48,7 +48,7 @@ _STATUS = (
     "-z",
     "--no-renames",
     "--ignore-submodules=dirty",
-    "--untracked-files=normal",
+    "--untracked-files=all",
     "--",
     ".",
 )
@@ -75,6 +75,17 @@ class InputTree:
         return self._make()
 
 
+@dataclass(frozen=True)
+class Committed:
+    """The commit that a working tree is at."""
+
+    commit: str  # git's id of it
+    tree: str  # git's id of its tree, the repository's top
+    clean: bool  # the files are as the commit has them, with no new ones
+    path: str  # of the working tree's folder in the repository, parts joined by "/"; "" for its top
+    submodules: Mapping[str, str]  # path in the repository -> commit; those below the folder, if checked out
+
+
 class WorkTree:
     """A working tree as it was at one moment, or a little later where a file has changed since.
 
@@ -93,7 +104,7 @@ class WorkTree:
         self._base: list[str] | None = None
         self._known: dict[str, Seen] | None = None
         self._selections: dict[str, Any] | None = None
-        self._commit: tuple[tuple[str, int] | None] | None = None
+        self._commit: tuple[Head | None] | None = None
         self._lock = threading.RLock()
 
     @classmethod
@@ -127,18 +138,23 @@ class WorkTree:
                     {start for each in inputs if each for start in _starts(compile_patterns(each))}
                 )
 
-    def commit(self) -> tuple[str, bool] | None:
-        """The id of HEAD's commit, and whether the project's files are as it has them, with no new ones.
+    def commit(self, without: Sequence[str] = ()) -> Committed | None:
+        """HEAD's commit. What `without` choose, outputs say, may differ from it.
 
         None without git or commits. Raises GitFailed.
         """
         head = self._head()
-        return None if head is None else (head[0], self._is_clean())
+        if head is None:
+            return None
+        inside = self._views[0].git.inside
+        clean = self._is_clean(compile_patterns(without))
+        modules = {f"{inside}/{path}" if inside else path: found.commit for path, found in self._submodules()}
+        return Committed(head.commit, head.tree, clean, inside, modules)
 
     def commit_time(self) -> int | None:
         """The time of HEAD's commit (seconds since the epoch); None without one. Raises GitFailed."""
         head = self._head()
-        return None if head is None else head[1]
+        return None if head is None else head.time
 
     def _select(
         self, inputs: tuple[str, ...] | None, without: tuple[str, ...], *, default: bool
@@ -287,7 +303,7 @@ class WorkTree:
             kinds = [(start, is_special(folders, start)) for start in starts]
         return tuple(f"{shown(start)} is {kind}, which can't be an input" for start, kind in kinds if kind)
 
-    def _head(self) -> tuple[str, int] | None:
+    def _head(self) -> Head | None:
         if not self._views:
             return None
         with self._lock:
@@ -295,8 +311,21 @@ class WorkTree:
                 self._commit = (read_commit(self._views[0].git),)
             return self._commit[0]
 
-    def _is_clean(self) -> bool:
-        return not any(view.git.run(*_STATUS, user_filters=True) for view in self._views)
+    def _is_clean(self, without: Patterns) -> bool:
+        for view in self._views:
+            above = f"{view.git.inside}/" if view.git.inside else ""
+            for row in view.git.run(*_STATUS, user_filters=True).split(b"\0")[:-1]:
+                path = os.fsdecode(row)[3:].removeprefix(above)  # XY PATH, from the top: git-status(1)
+                if not without.matches(f"{view.prefix}{path}"):
+                    return False
+        return True
+
+    def _submodules(self) -> Iterator[tuple[str, Head]]:
+        """Submodules that are checked out, by path; not repositories that just lie there."""
+        linked = {f"{view.prefix}{link}/" for view in self._views for link in view.facts.links}
+        for view in self._views[1:]:
+            if view.prefix in linked and (head := read_commit(view.git)):
+                yield view.prefix[:-1], head
 
 
 def _digest(lines: Sequence[str]) -> str:

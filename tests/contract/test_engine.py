@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import threading
 import time
@@ -292,3 +293,5 @@ def test_what_an_engine_says_of_itself(subject: Subject) -> None:
     assert info.address == subject.engine.address
     assert all((info.name, info.version, info.api_version, info.store, info.root_folder))
     assert info.store.startswith(("classic (", "containerd ("))
+    assert info.kernel.startswith(os.uname().release.split("-")[0])
+    assert info.cpus > 0

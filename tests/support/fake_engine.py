@@ -50,7 +50,16 @@ class FakeEngine:
 
     def info(self) -> EngineInfo:
         return EngineInfo(
-            "Fake Engine", "1", "1.41", self.address, "linux/amd64", "classic (fake)", False, "/"
+            name="Fake Engine",
+            version="1",
+            api_version="1.41",
+            address=self.address,
+            platform="linux/amd64",
+            store="classic (fake)",
+            rootless=False,
+            root_folder="/",
+            kernel=os.uname().release,
+            cpus=os.cpu_count() or 1,
         )
 
     def platform(self) -> Platform:

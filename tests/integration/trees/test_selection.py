@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from buildbox.trees.git import GitFailed
+from buildbox.trees.selection import Committed
 from tests.integration.trees.working import Working, names
 
 FILES = {"a.c": "int a;\n", "src/b.c": "int b;\n", "src/deep/c.c": "", ".gitignore": "*.o\nvendor/\n"}
@@ -238,11 +239,12 @@ def test_a_repository_without_commits_or_files(work: Working) -> None:
 
 def test_the_commit(work: Working) -> None:
     work.commit(FILES)
-    head = work.git("rev-parse", "HEAD").strip()
-    assert work.look().commit() == (head, True)
+    head, tree = work.git("rev-parse", "HEAD", "HEAD^{tree}").split()
+    assert work.look().commit() == Committed(head, tree, True, "", {})
     assert work.look().commit_time() == 1234567890
-    work.write({"new": "n"})
-    assert work.look().commit() == (head, False)
+    work.write({"new/a": "n", "new/b": "n"})
+    assert work.look().commit() == work.look().commit(["new/a"]) == Committed(head, tree, False, "", {})
+    assert work.look().commit(["new/*"]) == work.look().commit(["ne?"]) == Committed(head, tree, True, "", {})
     shutil.rmtree(work.root / ".git")
     assert (work.look().commit(), work.look().commit_time()) == (None, None)
 

@@ -202,7 +202,7 @@ def test_nothing_of_the_repository_runs(work: Working, tmp_path: Path) -> None:
     assert tree.select(None, ()).digest == work.digest(".gitattributes", *FILES)
     assert tree.select(("a/**", ".git/config"), ()).digest == work.digest("a/x", "a/y", "a/z")
     commit = tree.commit()
-    assert commit is not None and not commit[1]
+    assert commit is not None and not commit.clean
     assert not ran.exists(), ran.read_text()
     assert (work.root / ".git/index").read_bytes() == index
 
