@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from buildbox.caches import folders_above
 from buildbox.container import Tmpfs
+from buildbox.errors import UsageError
 from buildbox.execute import Outcome, Output, Streams
 from buildbox.execute.life import execute
-from buildbox.hermetic.stage import Stage, stage_for
+from buildbox.hermetic.stage import LocalStage, Stage, stage_for
 from buildbox.masking import Masked
 from buildbox.rebuilding.gather import Gathered
 from buildbox.run import Unheard
+from buildbox.session import Session
+from buildbox.stages import stages
 from buildbox.surroundings import Ears, Seats, surrounded, user_of
 from buildbox.tasks.plan import Step
 from buildbox.trees.entry import Entry, tree_digest
@@ -22,6 +25,7 @@ from buildbox.trees.faults import OutputRefused
 from buildbox.trees.stage import remove
 from buildbox.trees.taking import Taken
 from buildbox.vary.changes import Changes
+from buildbox.vary.order import copy_reversed, memory_folder
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,8 @@ def rebuild(
         stage = stage_for(session, step, tree)
         stack.callback(stage.drop)
         stage.fill(gathered.inputs.root, gathered.weighed)
+        if changes.reversed_order:
+            stage = stack.enter_context(_reversed(session, tree))
         stack.callback(masked.flush)
         outcome = _run(gathered, step, stage, changes, masked, say)
         if outcome.signal:
@@ -99,6 +105,18 @@ def _run(
     with surrounded(session, step, view, image, image_id, epoch, Seats(), ears) as spec:
         streams = Streams(output, None, None)
         return execute(session.engine, changes.spec(spec), streams, timeout=step.task.timeout, say=say)
+
+
+@contextmanager
+def _reversed(session: Session, tree: Path) -> Iterator[Stage]:
+    """A stage with what is in `tree`, whose folders list it the other way round. Raises UsageError."""
+    memory = memory_folder(session.host.uid)
+    if memory is None:
+        raise UsageError("the order of files can't be varied: there is no room for them in memory")
+    with stages(memory) as folders:
+        folder = folders.new()
+        copy_reversed(tree, folder)
+        yield LocalStage(session.archive, folder, None)
 
 
 def _empty(caches: Sequence[str], user: tuple[int, int]) -> tuple[Tmpfs, ...]:

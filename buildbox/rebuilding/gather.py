@@ -10,7 +10,7 @@ from buildbox.archive.images import ArchivedImage
 from buildbox.archive.layout import Archive
 from buildbox.archive.results import Result, find_result, read_result
 from buildbox.digest import Digest
-from buildbox.errors import ArchiveError, CantTell, ImageError, Mismatch, UsageError
+from buildbox.errors import ArchiveError, CantTell, ImageError, Mismatch
 from buildbox.ground import Made
 from buildbox.hermetic.weighing import Weighed
 from buildbox.oci import Platform
@@ -44,19 +44,10 @@ class Gathered:
 
 
 def to_run(statement: Statement, env: Mapping[str, str]) -> Step:
-    """The step as a rebuild runs it. `env` are the values of what `pass-env` let through.
-
-    Raises UsageError for a value that it doesn't let through.
-    """
+    """The step as a rebuild runs it. `env` are values; it gets those that `pass-env` let through."""
     step = statement.step
-    strange = sorted(env.keys() - set(step.task.pass_env))
-    if strange:
-        known = ", ".join(step.task.pass_env) or "none"
-        raise UsageError(
-            f"{step.name} had no variable {strange[0]} from its caller",
-            f"--env gives what `pass-env` let through; here: {known}.",
-        )
-    task = replace(step.task, env={**step.task.env, **env}, pass_env=(), caches={})
+    given = {name: env[name] for name in step.task.pass_env if name in env}
+    task = replace(step.task, env={**step.task.env, **given}, pass_env=(), caches={})
     services = tuple(
         replace(service, platform=statement.services[service.name].platform) for service in step.services
     )
@@ -76,9 +67,9 @@ def gather(
 
     `pull` is asked for results that the supply hasn't got, unless it has all that there is.
     Raises CantTell with all that is missing, Mismatch where the statement contradicts an image; EngineError,
-    UsageError.
+    TreeError.
     """
-    given = env or {}
+    given = {name: value for name, value in (env or {}).items() if name in statement.step.task.pass_env}
     session = replace(
         session,
         archive=supply.archive,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from buildbox.comparing.finding import Finding
 from buildbox.errors import CantTell, Exit
 from buildbox.provenance.statement import Statement
 from buildbox.rebuilding.build import Built
@@ -37,7 +38,7 @@ class Output:
     path: str
     stated: Entry | None  # None: there is one too many
     built: Entry | None  # None: it wasn't built
-    why: tuple[str, ...] = ()  # how the bytes differ, as far as the original is at hand
+    why: tuple[Finding, ...] = ()  # how the bytes differ, as far as the original is at hand
 
     @property
     def state(self) -> str:
@@ -60,7 +61,7 @@ class Output:
         elif stated.digest != built.digest:
             sizes = f", {built.size} bytes instead of {stated.size}" if stated.size != built.size else ""
             what = f"differs: {built.digest[:12]} instead of {stated.digest[:12]}{sizes}"
-        return (f"{shown(self.path)} {what}", *(f"  {line}" for line in self.why))
+        return (f"{shown(self.path)} {what}", *(f"  {finding.line}" for finding in self.why))
 
 
 @dataclass(frozen=True)
@@ -124,12 +125,6 @@ def cant_tell(statement: Statement, error: CantTell) -> Verdict:
     return Verdict(statement.step.name, State.CANT_TELL, (), error.reason, error.missing)
 
 
-def explained(verdict: Verdict, why: dict[str, Sequence[str]]) -> Verdict:
-    """The verdict, with what is known of how files differ, by path."""
-    outputs = (replace(output, why=tuple(why.get(output.path, ()))) for output in verdict.outputs)
-    return replace(verdict, outputs=tuple(outputs))
-
-
 def overall(verdicts: Iterable[Verdict]) -> State:
     """What counts most of several."""
     order = list(State)
@@ -148,7 +143,10 @@ def _output(output: Output) -> dict[str, Any]:
         "state": output.state,
         "stated": _entry(output.stated),
         "built": _entry(output.built),
-        "why": list(output.why),
+        "why": [
+            {"path": list(found.path), "kind": found.kind, "text": found.text, "more": found.more}
+            for found in output.why
+        ],
     }
 
 

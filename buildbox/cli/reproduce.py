@@ -1,0 +1,115 @@
+"""`buildbox reproduce`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from buildbox.cli.call import Call
+from buildbox.cli.options import Allow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from buildbox.logs import Logs
+    from buildbox.rebuilding.reproduce import Reproduced
+
+_LAST = 20  # lines of a failed build's log
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command()(reproduce)
+
+
+def reproduce(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An artifact, its statement, or a capsule.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", help="Put what is built there: a new or empty folder."),
+    ] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME[=VALUE]", help="The value of a variable that `pass-env` let through."),
+    ] = None,
+    secret: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Let the build have this secret of yours, as it had then."),
+    ] = None,
+    allow: Allow = None,
+) -> int:
+    """Build something again from its statement, and compare the bytes of all outputs.
+
+    The source comes from the repository that you are in, at the commit that the statement names; the image
+    from the engine, the archive or a registry; what other tasks made for it from the archive. There is no
+    network, there are no caches, and nothing comes from earlier results. What is built comes to
+    .buildbox/reproduced, never over the originals.
+
+    With --json: {"state", "file", "statement", "builds": [{"step", "state", "reason", "missing", "seconds",
+    "source", "folder", "outputs": [{"path", "state", "stated", "built", "why"}]}]}.
+
+    Exit status: 0 identical, 122 different, 119 can't tell, for something is missing: all of it is listed.
+
+    Examples:
+
+      buildbox reproduce dist/hello-1.0-py3-none-any.whl
+
+      buildbox reproduce hello.whl.intoto.jsonl
+
+      buildbox reproduce hello.tar             a capsule: it needs nothing else but an engine
+
+      buildbox reproduce -o /tmp/again dist/hello.jar
+    """
+    from buildbox.cli.reproducing import Wanted, reproduce_all
+    from buildbox.rebuilding.verdict import overall
+
+    call: Call = ctx.obj
+    wanted = Wanted(call.host.cwd / file, output, tuple(env or ()), tuple(secret or ()), tuple(allow or ()))
+    with reproduce_all(call, wanted) as (told, found, logs):
+        state = overall(each.verdict for each in found)
+        if call.console.json:
+            builds = [_values(each) for each in found]
+            value = {"state": state.value, "file": str(file), "statement": told, "builds": builds}
+            call.console.document(value)
+        for each in found:
+            _show(call, each, logs)
+    return state.exit
+
+
+def _values(each: Reproduced) -> dict[str, Any]:
+    return {
+        **each.verdict.to_json(),
+        "source": each.source,
+        "folder": str(each.folder) if each.folder else None,
+    }
+
+
+def _show(call: Call, each: Reproduced, logs: Logs) -> None:
+    """The verdict on stdout; what is missing, and the end of a failed build's log, on stderr."""
+    from buildbox.rebuilding.verdict import State
+
+    verdict, console = each.verdict, call.console
+    if not console.json:
+        details = [line for output in verdict.wrong for line in output.lines]
+        console.lines([f"{verdict.step}: {verdict.line}", *(f"  {line}" for line in details)])
+    if verdict.state is State.CANT_TELL:
+        console.warn(f"{verdict.step} can't be made again here; missing:", verdict.missing)
+    if each.failed:
+        kept = logs.path(verdict.step)
+        console.warn(f"the end of the log{f' {kept}' if kept else ''}:", _end_of(logs, verdict.step))
+    if verdict.state is State.DIFFERENT and each.statement.limits:
+        console.say("what it had when it was recorded, and may be why:")
+        for line in each.statement.limits:
+            console.say(f"  {line}")
+    if each.folder:
+        console.say(f"what was built is in {each.folder}")
+
+
+def _end_of(logs: Logs, step: str) -> Sequence[str]:
+    from buildbox.comparing.finding import printable
+
+    text = b"".join(logs.read(step, last=1 << 16)).decode(errors="replace")
+    return [printable(line) for line in text.splitlines()[-_LAST:]]

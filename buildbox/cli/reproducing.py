@@ -1,0 +1,186 @@
+"""What `buildbox reproduce` works with: where it works, what it is given, and who is told."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from buildbox.cli.call import Call
+from buildbox.console import write_all
+from buildbox.errors import UsageError
+from buildbox.execute import Output
+from buildbox.logs import Logs, Tee, file_name
+from buildbox.provenance.statement import Statement
+from buildbox.rebuilding.gather import to_run
+from buildbox.rebuilding.repository import RepositorySupply
+from buildbox.rebuilding.reproduce import Reproduced, Wishes, reproduce
+from buildbox.rebuilding.subject import Subject, find_subject
+from buildbox.rebuilding.supply import Supply
+from buildbox.stages import stages
+from buildbox.tasks.plan import Step
+from buildbox.workspace import FOLDER, STATE, own_folder
+
+_REPRODUCED = "reproduced"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the command line says."""
+
+    file: Path
+    output: Path | None
+    env: Sequence[str]  # NAME or NAME=VALUE
+    secrets: Sequence[str]  # names
+    allow: Sequence[str]
+
+
+@contextmanager
+def reproduce_all(call: Call, wanted: Wanted) -> Iterator[tuple[str, Sequence[Reproduced], Logs]]:
+    """Where the statements are from, what came of each, and their logs. Raises BuildboxError."""
+    host = call.host
+    project = call.project_root()
+    base = project or host.cwd
+    with ExitStack() as stack:
+        told, subjects, supply = _subjects(call, wanted.file, base)
+        statements = [statement for subject in subjects for statement in subject.statements]
+        env = _given(wanted.env, host.env, statements)
+        steps = [_vetted(statement, env, wanted.secrets) for statement in statements]
+        _check_secrets(wanted.secrets, statements)
+        place = _place(base, wanted.output and host.cwd / wanted.output, len(subjects))
+        new_folder = stack.enter_context(_work(call, base))
+        logs = stack.enter_context(
+            closing(Logs(base, os.urandom(3).hex(), host.now, temporary=_temporary(call)))
+        )
+        session = stack.enter_context(call.session(project or new_folder(), steps, wanted.allow))
+        call.note_use(None, (step.toolchain.image for step in steps))
+        sharing = stack.enter_context(call.shared_results(supply.archive))
+
+        def output(statement: Statement) -> Output:
+            log = logs.log(statement.step.name)
+            return Tee(log, _OnStderr()) if call.console.verbose else log
+
+        wishes = Wishes(
+            new_folder,
+            place,
+            call.console.say,
+            output,
+            env,
+            (lambda fingerprint: sharing.pull(fingerprint, host.now))
+            if sharing
+            else lambda fingerprint: None,
+        )
+        found = []
+        for subject in subjects:
+            originals = [subject.artifact, base] if subject.artifact else [base]
+            found.append(reproduce(session, supply, subject, replace(wishes, originals=originals)))
+        for log in {each.verdict.step for each in found}:
+            logs.log(log).close()
+        yield told, found, logs
+
+
+class _OnStderr:
+    """An Output on stderr, whichever stream it came from: stdout has the answer alone."""
+
+    def write(self, stream: int, views: Sequence[memoryview]) -> None:
+        """Raises OSError when nobody reads it any more."""
+        write_all(2, views)
+
+
+def _subjects(call: Call, file: Path, base: Path) -> tuple[str, Sequence[Subject], Supply]:
+    archive = call.archive()
+    subject = find_subject(file, archive)
+    return subject.told, [subject], RepositorySupply(base, archive, call.host)
+
+
+def _given(words: Sequence[str], env: Mapping[str, str], statements: Sequence[Statement]) -> dict[str, str]:
+    """The values of --env. Raises UsageError for those that nothing takes."""
+    known = {name for statement in statements for name in statement.step.task.pass_env}
+    found: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if name not in known:
+            names = ", ".join(sorted(known)) or "none"
+            raise UsageError(
+                f"--env {name}: the build had no such variable from its caller",
+                f"It gives what `pass-env` let through; here: {names}.",
+            )
+        if not equals and name not in env:
+            raise UsageError(f"--env {name}: it isn't set", f"Set it, or write --env {name}=VALUE.")
+        found[name] = value if equals else env[name]
+    return found
+
+
+def _check_secrets(names: Sequence[str], statements: Sequence[Statement]) -> None:
+    known = {name for statement in statements for name in statement.step.task.secrets}
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                f"--secret {name}: the build had no such secret",
+                f"It had: {', '.join(sorted(known)) or 'none'}.",
+            )
+
+
+def _vetted(statement: Statement, env: Mapping[str, str], secrets: Sequence[str]) -> Step:
+    """The step as it is held against what is allowed: without secrets that weren't given. Its folder is one
+    of the source, which isn't there yet."""
+    step = to_run(statement, env)
+    given = tuple(name for name in step.task.secrets if name in secrets)
+    return replace(step, task=replace(step.task, secrets=given, workdir="."))
+
+
+@contextmanager
+def _work(call: Call, base: Path) -> Iterator[Callable[[], Path]]:
+    """Gives empty folders to work in, gone at the end; after a kill, the next run there removes them."""
+    own = own_folder(base, STATE)
+    if own:
+        with stages(own) as folders:
+            yield folders.new
+        return
+    with (
+        TemporaryDirectory(prefix="buildbox-", dir=_temporary(call)) as folder,
+        stages(Path(folder)) as folders,
+    ):
+        yield folders.new
+
+
+def _temporary(call: Call) -> Path:
+    return Path(call.host.env.get("TMPDIR") or "/tmp")
+
+
+def _place(base: Path, output: Path | None, subjects: int) -> Callable[[Statement], Path]:
+    """Gives the empty folder that what is built comes to. Raises UsageError where there can't be one."""
+    if output is None:
+        above = own_folder(base, _REPRODUCED)
+        if above is None:
+            raise UsageError(
+                f"{base / FOLDER / _REPRODUCED} can't be written", "Say where what is built comes to: -o DIR"
+            )
+        return lambda statement: _new(above, _name(statement))
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        taken = any(output.iterdir())
+    except OSError as error:
+        raise UsageError(f"{output} can't be written: {error.strerror}", "-o takes a folder.") from None
+    if taken:
+        raise UsageError(f"{output} isn't empty", "-o takes a new or empty folder: nothing is overwritten.")
+    return (lambda statement: output) if subjects == 1 else lambda statement: _new(output, _name(statement))
+
+
+def _new(above: Path, name: str) -> Path:
+    for number in count(1):
+        folder = above / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir()
+            return folder
+        except FileExistsError:
+            continue
+    raise AssertionError
+
+
+def _name(statement: Statement) -> str:
+    return file_name(statement.step.name).removesuffix(".log")

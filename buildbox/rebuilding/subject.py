@@ -1,0 +1,89 @@
+"""From a file to the statements by which it, or what lies beside it, can be made again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildbox.archive.layout import Archive
+from buildbox.archive.statements import find_statements
+from buildbox.errors import CantTell, Mismatch
+from buildbox.provenance.statement import Statement
+from buildbox.signing.files import SUFFIX
+from buildbox.verifying.artifact import Artifact, check_artifact, look
+from buildbox.verifying.verify import Given, Trust, believe, find_near, is_statement, read_given, unknown
+
+_ANYONE = Trust((), unsigned=True, hint="")  # a rebuild needs no signature: it tells by itself
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is to be made again."""
+
+    told: str  # where the statements are from, for people
+    statements: tuple[Statement, ...]  # of the same artifact; the first that can be rebuilt will do
+    artifact: Path | None = None  # a file or folder with the original bytes, where that is known
+
+
+def find_subject(path: Path, archive: Archive | None) -> Subject:
+    """The statements of `path`: the one that it is, the one beside it, or those that `archive` has of it.
+
+    Raises UsageError where there is no such file, CantTell where nothing tells of it, Mismatch where the
+    statement beside it tells of other bytes, or was changed.
+    """
+    if path.name.endswith(SUFFIX):
+        artifact = path.with_name(path.name.removesuffix(SUFFIX))
+        return Subject(f"{path}", (_read(read_given(path)),), artifact if artifact.exists() else None)
+    found = look(path)
+    beside, contradiction = find_near(found), None
+    if beside:
+        try:
+            statement = _read(beside)
+            check_artifact(found, statement, beside.told)
+            return Subject(beside.told, (statement,), path)
+        except Mismatch as error:
+            contradiction = error
+    statements = _kept(found, archive)
+    if statements:
+        return Subject(f"the archive's statement of {found.told}", statements, path)
+    if contradiction:
+        raise contradiction
+    if is_statement(path):
+        return Subject(f"{path}", (_read(read_given(path)),))
+    raise unknown(found, archive)
+
+
+def _kept(artifact: Artifact, archive: Archive | None) -> tuple[Statement, ...]:
+    """The statements that the archive has of it: those that claim most first, of these the newest."""
+    if archive is None or artifact.subject is None:
+        return ()
+    found: list[Statement] = []
+    problem: CantTell | None = None
+    for kept in find_statements(archive, artifact.subject):
+        try:
+            statement = _read(
+                Given(kept.data, kept.envelope, f"the archive's statement {kept.manifest.short}")
+            )
+            check_artifact(artifact, statement, "it")
+            found.append(statement)
+        except Mismatch:
+            continue
+        except CantTell as error:
+            problem = problem or error
+    if problem and not found:
+        raise problem
+    return tuple(_distinct(sorted(found, key=lambda statement: len(statement.limits))))
+
+
+def _distinct(statements: Iterable[Statement]) -> Iterable[Statement]:
+    """Without those that tell of the same rebuild again."""
+    found: dict[object, Statement] = {}
+    for statement in statements:
+        commit = statement.source and statement.source.commit
+        found.setdefault((statement.fingerprint, commit, statement.tree), statement)
+    return found.values()
+
+
+def _read(given: Given) -> Statement:
+    return believe(given, _ANYONE)[0]
