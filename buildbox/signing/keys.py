@@ -49,6 +49,14 @@ def public_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.pub")
 
 
+def check_free(path: Path) -> None:
+    """Raises UsageError where a new pair in `path` would take the place of anything."""
+    for each in (path, public_path(path)):
+        if os.path.lexists(each):
+            hint = "What it signed could not be verified any more. Name another file, or move it away."
+            raise UsageError(f"{each} is there already, and a key is never overwritten", hint)
+
+
 def generate(path: Path, passphrase: bytes | None) -> PublicKey:
     """A new key pair in `path`, for its owner only, and in `path`.pub.
 
@@ -59,9 +67,7 @@ def generate(path: Path, passphrase: bytes | None) -> PublicKey:
 
     if passphrase == b"":
         raise UsageError("an empty passphrase protects nothing", "Give one, or leave --passphrase out.")
-    for each in (path, public_path(path)):
-        if os.path.lexists(each):
-            raise _exists(each)
+    check_free(path)
     secret = Ed25519PrivateKey.generate()
     locked = form.BestAvailableEncryption(passphrase) if passphrase else form.NoEncryption()
     data = secret.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, locked)
@@ -174,8 +180,3 @@ def _write(path: Path, data: bytes, mode: int) -> None:
     except OSError:
         path.unlink(missing_ok=True)
         raise
-
-
-def _exists(path: Path) -> UsageError:
-    hint = "What it signed could not be verified any more. Name another file, or move it away."
-    return UsageError(f"{path} is there already, and a key is never overwritten", hint)

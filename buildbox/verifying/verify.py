@@ -68,8 +68,8 @@ def verify_artifact(path: Path, given: Path | None, archive: Archive | None, tru
     kept = find_statements(archive, artifact.subject) if archive and artifact.subject else ()
     if kept:
         where = f"the statement that the archive has of {artifact.told}"
-        found = [Given(each.data, each.envelope, where) for each in kept]
-        return _first(artifact, sorted(found, key=lambda each: each.envelope is None), trust)
+        givens = [Given(each.data, each.envelope, where) for each in kept]
+        return _first(artifact, sorted(givens, key=lambda each: each.envelope is None), trust)
     if is_statement(path):
         return _verify_statement(path, trust)
     raise unknown(artifact, archive)
