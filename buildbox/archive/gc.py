@@ -19,9 +19,11 @@ from pathlib import Path
 from buildbox.archive import files, savers
 from buildbox.archive.hints import forget_hints, result_name, state_of_hints
 from buildbox.archive.layout import REPAIR, Archive
+from buildbox.archive.left import Needs, needs_of_kept, take_results, take_statements
+from buildbox.archive.marks import forget_marks, state_of_marks, statement_name
 from buildbox.archive.plan import Drop, Limits, plan, size_of
 from buildbox.archive.projects import KnownProject, forget, known_projects
-from buildbox.archive.stock import RESULT, Kept, blob_names, take_results, take_stock
+from buildbox.archive.stock import RESULT, STATEMENT, Kept, blob_names, take_stock
 from buildbox.archive.use import last_used
 from buildbox.digest import Digest
 from buildbox.errors import ArchiveError
@@ -51,9 +53,9 @@ def collect(
 ) -> Collected:
     """Drops what may go by `limits`, and removes blobs that nothing refers to and what dead writers left.
 
-    `data` is buildbox's folder with its notes on projects, `also` are images that are needed beside theirs.
-    A dry run changes nothing. Raises ArchiveError; before anything is done where something that stays is
-    damaged, for what it needs can't be told then.
+    `data` is buildbox's folder with its notes on projects, `also` are images that are needed beside theirs
+    and those of statements that are to stay. A dry run changes nothing. Raises ArchiveError; before anything
+    is done where something that stays is damaged, for what it needs can't be told then.
     """
     with nullcontext(True) if dry_run else savers.nobody_else(archive.path) as alone:
         return _collect(_Work(archive, data, now, frozenset(also), alone), limits, dry_run)
@@ -73,8 +75,9 @@ class _Work:
     also: frozenset[Digest]
     alone: bool  # nobody saves meanwhile
 
-    def needed(self, projects: Iterable[KnownProject]) -> frozenset[Digest]:
-        return self.also.union(*(project.digests for project in projects))
+    def needed(self, projects: Iterable[KnownProject]) -> Needs:
+        needs = needs_of_kept(self.archive)
+        return Needs(needs.images.union(self.also, *(each.digests for each in projects)), needs.results)
 
     def released(self, drops: Iterable[Drop]) -> frozenset[Digest]:
         """Blobs that nobody can be counting on once `drops` have no name."""
@@ -88,7 +91,7 @@ def _collect(work: _Work, limits: Limits, dry_run: bool) -> Collected:
     needed = work.needed(projects)
     stock = _all_kept(archive, needed)
     used = {kept.top.digest: when for kept in stock if (when := _last_used(work, kept))}
-    drops = plan(stock, used, needed, limits, work.now)
+    drops = plan(stock, used, needed.all, limits, work.now)
     going = {drop.kept.names for drop in drops}
     staying = [kept for kept in stock if kept.names not in going]
     _check_damage(staying)
@@ -108,10 +111,14 @@ def _collect(work: _Work, limits: Limits, dry_run: bool) -> Collected:
 
 def _drop(work: _Work, drops: Sequence[Drop], used: Mapping[Digest, float]) -> tuple[Drop, ...]:
     """Forgets the names of `drops`; gives those that nobody has come to count on meanwhile."""
+    if not drops:
+        return ()
+    needed = work.needed(known_projects(work.data)).all
     hints = [drop.kept.hint for drop in drops if drop.kept.hint]
-    results = {result_name(each) for each in forget_hints(work.archive, hints)} if hints else set()
-    planned = {drop.kept.top.digest: drop.kept for drop in drops if not drop.kept.hint}
-    needed = work.needed(known_projects(work.data)) if drops else frozenset()
+    marks = [drop.kept.mark for drop in drops if drop.kept.mark]
+    left = forget_hints(work.archive, hints, lambda hint: hint.manifest in needed)
+    gone = {*map(result_name, left), *map(statement_name, forget_marks(work.archive, marks))}
+    planned = {drop.kept.top.digest: drop.kept for drop in drops if drop.kept.kind not in (RESULT, STATEMENT)}
 
     def spare(found: Descriptor) -> bool:
         kept = planned.get(found.digest)
@@ -123,8 +130,7 @@ def _drop(work: _Work, drops: Sequence[Drop], used: Mapping[Digest, float]) -> t
         )
 
     names = {name for kept in planned.values() for name in kept.names}
-    forgotten = work.archive.drop(names, spare) if names else frozenset()
-    gone = forgotten | results
+    gone |= work.archive.drop(names, spare) if names else frozenset()
     return tuple(drop for drop in drops if gone.issuperset(drop.kept.names))
 
 
@@ -203,18 +209,19 @@ def _gone(projects: Iterable[KnownProject]) -> tuple[KnownProject, ...]:
     return tuple(project for project in projects if project.gone)
 
 
-def _all_kept(archive: Archive, needed: Iterable[Digest]) -> tuple[Kept, ...]:
-    return (*take_stock(archive, needed), *take_results(archive))
+def _all_kept(archive: Archive, needed: Needs) -> tuple[Kept, ...]:
+    results = take_results(archive, needed.results)
+    return (*take_stock(archive, needed.images), *results, *take_statements(archive))
 
 
 def _last_used(work: _Work, kept: Kept) -> float | None:
     return kept.hint.used if kept.hint else last_used(work.data, kept.manifests)
 
 
-def _state_of_names(archive: Archive) -> tuple[int, int, int]:
-    """Another one after each change of index.json, which is always a new file, or of the results."""
+def _state_of_names(archive: Archive) -> tuple[int, int, int, int]:
+    """Another one after each change of index.json, which is always a new file, of results or statements."""
     status = (archive.path / "index.json").stat()
-    return status.st_ino, status.st_ctime_ns, state_of_hints(archive)
+    return status.st_ino, status.st_ctime_ns, state_of_hints(archive), state_of_marks(archive)
 
 
 def _check_names(archive: Archive) -> None:
@@ -228,7 +235,7 @@ def _check_names(archive: Archive) -> None:
 
 def _check_damage(stock: Iterable[Kept]) -> None:
     for kept in stock:
-        if kept.damage and kept.kind != RESULT:
+        if kept.damage and kept.kind not in (RESULT, STATEMENT):
             name = kept.names[0] if kept.names else str(kept.top.digest)
             raise ArchiveError(
                 f"what {name} needs can't be told: {kept.damage}", f"Mend it first, then collect: {REPAIR}"

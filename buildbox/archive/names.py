@@ -13,6 +13,7 @@ from buildbox.archive import files
 from buildbox.archive.hashing import States
 from buildbox.archive.layout import MAX_INDEX, REF_NAME, Archive
 from buildbox.archive.result_form import is_result
+from buildbox.archive.statement_form import is_statement
 from buildbox.digest import Digest
 from buildbox.errors import ArchiveError
 from buildbox.oci import MAX_MANIFEST, OCI_INDEX, Descriptor, Index, canonical, parse_manifest
@@ -129,8 +130,8 @@ def _tops(archive: Archive, states: States) -> Iterator[tuple[Digest, Descriptor
             document = parse_manifest(data)
         except ValueError:
             continue
-        if is_result(data):
-            continue  # found by its fingerprint
+        if is_result(data) or is_statement(data):
+            continue  # found by their fingerprints
         found[digest] = Descriptor(document.media_type, digest, len(data))
         if isinstance(document, Index):
             inner.update(child.digest for child in document.manifests)

@@ -10,6 +10,7 @@ from buildbox.errors import ImageError
 from buildbox.reference import ImageRef
 
 REMOTE = "remote archive"
+_RESULTS = "results"  # a repository
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,12 @@ def remote_place(ref: ImageRef, remote: str) -> tuple[Place, ...]:
     except ImageError:
         return ()  # it can have no such image: the name would be too long
     return (Place(REMOTE, kept.registry, kept.repository),)
+
+
+def results_place(remote: str) -> Place:
+    """The repository of results, and statements on them, in the remote archive `remote`."""
+    host, _, path = remote.partition("/")
+    return Place(REMOTE, host, f"{path}/{_RESULTS}" if path else _RESULTS)
 
 
 def _mirror(mirror: str, ref: ImageRef) -> Place:

@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from buildbox.archive.stock import OTHER, RESULT, Kept
+from buildbox.archive.stock import OTHER, RESULT, STATEMENT, Kept
 from buildbox.digest import Digest
+
+_ALONE = (RESULT, STATEMENT)  # kinds of what goes for itself, and is of no use once it is damaged
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Drop:
     """Something that goes, and why."""
 
     kept: Kept
-    why: str  # "age", "size"; "damage" of a result that can't be used any more
+    why: str  # "age", "size"; "damage" of a result or statement that can't be used any more
 
 
 def plan(
@@ -35,13 +37,14 @@ def plan(
 ) -> tuple[Drop, ...]:
     """What of `stock` goes: by age, then by size the least recently used first. Never what is `needed`.
 
-    Results go before anything else does: running makes them again. `used` says by the digest of its top when
-    something was last used; what never was counts from when it was kept. An image and the packages of its
-    lock go together or stay together. What isn't known here stays.
+    Results go before anything else does: running makes them again. Statements go by age alone: they are
+    small, and nobody can make again what they tell. `used` says by the digest of its top when something was
+    last used; what never was counts from when it was kept. An image and the packages of its lock go together
+    or stay together. What isn't known here stays.
     """
-    results = [[kept] for kept in stock if kept.kind == RESULT]
-    others = _by_lock(kept for kept in stock if kept.kind != RESULT)
-    groups = [group for kept in (*results, *others) if not (group := _Group(kept, used, needed)).stays]
+    single = [[kept] for kept in stock if kept.kind in _ALONE]
+    others = _by_lock(kept for kept in stock if kept.kind not in _ALONE)
+    groups = [group for kept in (*single, *others) if not (group := _Group(kept, used, needed)).stays]
     counts = Counter(digest for kept in stock for digest in kept.blobs)
     sizes = {digest: size for kept in stock for digest, size in kept.blobs.items()}
     total = sum(sizes.values())
@@ -62,7 +65,7 @@ def plan(
         else:
             left.append(group)
     for group in sorted(left, key=lambda group: (not group.is_result, group.last)):
-        if limits.size is not None and total > limits.size:
+        if limits.size is not None and total > limits.size and not group.is_statement:
             total -= drop(group, "size")
     return tuple(drops)
 
@@ -81,9 +84,14 @@ class _Group:
         self.kept = kept
         self.last = max(max(each.since, used.get(each.top.digest, 0.0)) for each in kept)
         self.is_result = kept[0].kind == RESULT
-        self.is_damaged = self.is_result and bool(kept[0].damage)
+        self.is_statement = kept[0].kind == STATEMENT
+        self.is_damaged = kept[0].kind in _ALONE and bool(kept[0].damage)
         self.stays = any(
-            each.kind == OTHER or not each.names or not each.manifests.isdisjoint(needed) for each in kept
+            each.kind == OTHER
+            or not each.names
+            or (each.mark and each.mark.kept)
+            or not each.manifests.isdisjoint(needed)
+            for each in kept
         )
 
 

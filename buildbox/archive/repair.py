@@ -1,6 +1,6 @@
 """Mending an archive: what is damaged is set aside, what is missing fetched again by digest, and what was set
 aside removed only when all is sound. Results that can't be used are dropped: running makes them again, or
-asking the remote archive, which every run does."""
+asking the remote archive, which every run does. Statements are dropped where nobody has what they lack."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from buildbox.archive.fetch import fetch_blob, fetch_top
 from buildbox.archive.hashing import States
 from buildbox.archive.hints import forget_hints, result_name
 from buildbox.archive.layout import Archive
+from buildbox.archive.marks import forget_marks, is_statement_name, statement_name
 from buildbox.archive.places import Place
 from buildbox.archive.soundness import DAMAGED, MISSING, SET_ASIDE, Fault, Soundness, examine
 from buildbox.digest import Digest
@@ -40,6 +41,7 @@ class Repair:
     answers: dict[tuple[str, Place], str] = field(default_factory=dict)  # by name
     names: int | None = None  # in the list of names that was made anew; None: there was no need to
     results: int = 0  # that were dropped
+    statements: int = 0  # the same
 
 
 def repair(
@@ -75,6 +77,9 @@ def repair(
         found = examine(archive, states, platform)
         if len(done.healed) == before:
             break
+    done.statements = _drop_statements(archive, found)
+    if done.statements:
+        found = examine(archive, states, platform)
     unneeded = [fault for fault in found.faults if not fault.names]  # sooner, who needs them may be missing
     for fault in unneeded:
         _set_aside(archive, states, fault.blob.digest)
@@ -89,6 +94,12 @@ def _drop_results(archive: Archive, found: Soundness) -> int:
     names = {name for fault in found.faults for name in fault.names}
     spoilt = [hint for hint in found.results if result_name(hint.fingerprint) in names]
     return len(forget_hints(archive, spoilt)) if spoilt else 0
+
+
+def _drop_statements(archive: Archive, found: Soundness) -> int:
+    names = {name for fault in found.faults for name in fault.names}
+    spoilt = [mark for mark in found.statements if statement_name(mark.manifest) in names]
+    return len(forget_marks(archive, spoilt)) if spoilt else 0
 
 
 def _set_aside(archive: Archive, states: States, digest: Digest) -> None:
@@ -119,7 +130,9 @@ def _fetch(
             continue  # asked before, in vain
         try:
             registry = open_registry(place.host)
-            if fault.role in ("index", "manifest"):
+            if is_statement_name(name) and fault.role == "manifest":
+                archive.add_bytes(registry.manifest(place.repository, fault.blob.digest).data)
+            elif fault.role in ("index", "manifest"):
                 archive.add_bytes(fetch_top(archive, registry, place, fault.blob.digest).data)
             else:
                 fetch_blob(archive, registry, place.repository, fault.blob, progress)

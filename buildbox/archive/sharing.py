@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from buildbox.archive.hints import all_hints, write_hint
 from buildbox.archive.layout import Archive, BlobRefused
-from buildbox.archive.places import REMOTE, Place
+from buildbox.archive.places import Place, results_place
 from buildbox.archive.push import Pushed, push_content, push_top
 from buildbox.archive.result_form import (
     MAX_CONFIG,
@@ -38,18 +38,11 @@ from buildbox.units import show_size
 if TYPE_CHECKING:
     from buildbox.registry.client import Registry
 
-_REPOSITORY = "results"
 _HELD = (OtherBytes, NoManifest)  # about one result; what else goes wrong is about the registry
 
 
 class Unsound(ImageError):
     """What a registry has as a result isn't that result."""
-
-
-def results_place(remote: str) -> Place:
-    """The repository of the results in the remote archive `remote`."""
-    host, _, path = remote.partition("/")
-    return Place(REMOTE, host, f"{path}/{_REPOSITORY}" if path else _REPOSITORY)
 
 
 def result_tag(fingerprint: Digest) -> str:

@@ -11,8 +11,10 @@ from buildbox.archive.hashing import States, state
 from buildbox.archive.hints import Hint, all_hints, result_name
 from buildbox.archive.images import MAX_CONFIG, read_config
 from buildbox.archive.layout import Archive
+from buildbox.archive.marks import Mark, all_marks, statement_name
 from buildbox.archive.names import read_names
 from buildbox.archive.results import read_result
+from buildbox.archive.statements import read_kept
 from buildbox.digest import Digest
 from buildbox.errors import ArchiveError, ImageError
 from buildbox.oci import (
@@ -37,7 +39,8 @@ class Fault:
     """Something that isn't as it should be."""
 
     blob: Descriptor  # with the size and kind that it should have
-    role: str  # index, manifest, config, layer, file (of what is no image), result; blob: nothing needs it
+    # index, manifest, config, layer; file of what is no image; result, provenance; blob: nothing needs it
+    role: str
     state: str  # DAMAGED; MISSING; WRONG: its bytes are right, so what points at it isn't
     how: str  # in words
     names: tuple[str, ...] = ()  # what is kept by these needs it
@@ -58,6 +61,7 @@ class Soundness:
     faults: tuple[Fault, ...]
     list_fault: str  # what is wrong with index.json, "" for nothing
     results: tuple[Hint, ...] = ()  # all that were looked at
+    statements: tuple[Mark, ...] = ()  # the same
 
     @property
     def ok(self) -> bool:
@@ -76,8 +80,8 @@ def examine(archive: Archive, states: States, platform: Platform) -> Soundness:
     """
     names = read_names(archive, states)
     found: dict[tuple[Digest, str], Fault] = {}
-    results = all_hints(archive)
-    for name, fault in _all_faults(archive, states, names.entries, results, platform):
+    results, statements = all_hints(archive), all_marks(archive)
+    for name, fault in _all_faults(archive, states, names.entries, results, statements, platform):
         known = found.get((fault.blob.digest, fault.state), fault)
         if name not in known.names:
             known = replace(known, names=(*known.names, name))
@@ -88,7 +92,8 @@ def examine(archive: Archive, states: States, platform: Platform) -> Soundness:
             blob = Descriptor("application/octet-stream", digest, _size(archive, digest))
             found[digest, DAMAGED] = Fault(blob, "blob", DAMAGED, how)
     size = sum(_size(archive, digest) for digest in states)
-    return Soundness(len(states), size, len(names.entries), tuple(found.values()), names.fault, results)
+    faults = tuple(found.values())
+    return Soundness(len(states), size, len(names.entries), faults, names.fault, results, statements)
 
 
 def is_there(archive: Archive, states: States, digest: Digest) -> bool:
@@ -106,6 +111,7 @@ def _all_faults(
     states: States,
     entries: Iterable[tuple[str, Descriptor]],
     results: Iterable[Hint],
+    statements: Iterable[Mark],
     platform: Platform,
 ) -> Iterator[tuple[str, Fault]]:
     """Each fault with the name of what it is a fault of, images first."""
@@ -115,6 +121,9 @@ def _all_faults(
     for hint in results:
         for fault in _of_result(archive, states, hint, platform):
             yield result_name(hint.fingerprint), fault
+    for mark in statements:
+        for fault in _of_statement(archive, states, mark, platform):
+            yield statement_name(mark.manifest), fault
 
 
 def _of_result(archive: Archive, states: States, hint: Hint, platform: Platform) -> Iterator[Fault]:
@@ -131,6 +140,17 @@ def _of_result(archive: Archive, states: States, hint: Hint, platform: Platform)
             read_result(archive, hint.fingerprint, manifest)
         except (ValueError, ArchiveError) as error:
             yield Fault(top, "result", WRONG, str(error))
+
+
+def _of_statement(archive: Archive, states: States, mark: Mark, platform: Platform) -> Iterator[Fault]:
+    top = Descriptor(OCI_MANIFEST, mark.manifest, _size(archive, mark.manifest))
+    faults = list(_below(archive, states, top, platform, _DEPTH))
+    yield from faults
+    if not faults:
+        try:
+            read_kept(archive, mark)
+        except (ValueError, ArchiveError) as error:
+            yield Fault(top, "provenance", WRONG, str(error))
 
 
 def _below(

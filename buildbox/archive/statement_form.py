@@ -111,6 +111,24 @@ def check_envelope(envelope: bytes, data: bytes) -> None:
         raise ValueError("its envelope holds another statement")
 
 
+def step_of(data: bytes) -> str:
+    """The step that a statement, of whatever version, is of; "" where that can't be told or shown."""
+    try:
+        step = json.loads(data)["predicate"]["buildDefinition"]["externalParameters"]["step"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return ""
+    return step if isinstance(step, str) and step.isprintable() else ""
+
+
+def is_statement(data: bytes) -> bool:
+    """Whether a manifest is that of a statement."""
+    try:
+        parse_statement_manifest(data)
+    except ValueError:
+        return False
+    return True
+
+
 def subjects(data: bytes) -> frozenset[str]:
     """The sha256 (hex) of each subject of a statement, of whatever version. Raises ValueError."""
     try:

@@ -65,7 +65,7 @@ def keep_statement(
     before = [found for mark in same if (found := _found(archive, mark))]
     now, keep = round(now, 3), keep or any(mark.kept for mark in same)
     for old in before:
-        envelope, result, now = envelope or old.envelope, result or old.result, min(now, old.created)
+        envelope, result, now = envelope or old.envelope, result or old.result, old.created
     if envelope is not None:
         check_envelope(envelope, data)
     manifest = StatementManifest(

@@ -1,5 +1,5 @@
 """What the archive keeps, told from its names and manifests: no layer is read, and no configuration but
-that of an image outside of an index. Results (hints.py) are kept by their fingerprints."""
+that of an image outside of an index. For what runs have left, results and statements, see left.py."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from buildbox.archive import files
-from buildbox.archive.hints import Hint, all_hints, result_name
+from buildbox.archive.hints import Hint
 from buildbox.archive.images import MAX_CONFIG, read_config
 from buildbox.archive.layout import Archive, BlobMissing
-from buildbox.archive.result_form import STEP, parse_result_manifest
+from buildbox.archive.marks import Mark
 from buildbox.archive.soundness import SET_ASIDE
 from buildbox.digest import Digest
 from buildbox.errors import ArchiveError, ImageError
@@ -22,13 +22,12 @@ from buildbox.oci import (
     INDEXES,
     MANIFESTS,
     MAX_MANIFEST,
-    OCI_MANIFEST,
     Descriptor,
     Manifest,
     parse_manifest,
 )
 
-IMAGE, PACKAGES, RESULT, OTHER = "image", "packages", "result", "other"  # kinds of what is kept
+IMAGE, PACKAGES, RESULT, STATEMENT, OTHER = "image", "packages", "result", "provenance", "other"  # kinds
 _PACKAGES = "application/vnd.buildbox.packages.v1"  # artifactType of a lock's packages
 _LOCK = "buildbox.lock.checksum"  # annotation of an image that was built from a lock, and of its packages
 
@@ -39,7 +38,7 @@ class Kept:
 
     top: Descriptor
     names: tuple[str, ...]  # full ones, oldest first; none: another tool's, or needed without having a name
-    kind: str  # IMAGE, PACKAGES, RESULT or OTHER
+    kind: str  # IMAGE, PACKAGES, RESULT, STATEMENT or OTHER
     platforms: tuple[str, ...]  # of those of its images that are here
     blobs: Mapping[Digest, int]  # all of it that is here: bytes
     manifests: frozenset[Digest]  # the top and what else a pin may name
@@ -49,7 +48,9 @@ class Kept:
     missing: int  # blobs that should be here and aren't
     damage: str  # why what it needs can't be told; "" where it can
     hint: Hint | None = None  # of a result: what it is found by
-    step: str = ""  # of a result: what it is the result of
+    mark: Mark | None = None  # of a statement: what it is found by
+    step: str = ""  # of a result or a statement: what it is that of
+    signed: bool = False  # of a statement
 
     @property
     def size(self) -> int:
@@ -75,12 +76,6 @@ def take_stock(archive: Archive, needed: Iterable[Digest] = ()) -> tuple[Kept, .
             top = Descriptor("", digest, archive.size(digest))
             stock.append(_kept(archive, present, top, ()))
     return tuple(stock)
-
-
-def take_results(archive: Archive) -> tuple[Kept, ...]:
-    """All results, the least recently used first; one that can't be used has damage. Raises ArchiveError."""
-    present = blob_names(archive)
-    return tuple(_result(archive, present, hint) for hint in all_hints(archive))
 
 
 def blob_names(archive: Archive) -> frozenset[str]:
@@ -125,28 +120,6 @@ def _kept(archive: Archive, present: frozenset[str], top: Descriptor, names: tup
         found.missing,
         found.damage,
     )
-
-
-def _result(archive: Archive, present: frozenset[str], hint: Hint) -> Kept:
-    top = Descriptor(OCI_MANIFEST, hint.manifest or hint.fingerprint, 0)
-    blobs: dict[Digest, int] = {}
-    since, missing, damage, step = 0.0, 0, "", ""
-    try:
-        if hint.manifest is None:
-            raise ValueError("what it is found by can't be read")
-        data = archive.read(hint.manifest, MAX_MANIFEST)
-        top = Descriptor(OCI_MANIFEST, hint.manifest, len(data))
-        since = archive.blob_path(hint.manifest).stat().st_mtime
-        document = parse_result_manifest(data, hint.fingerprint)  # the name can be shown
-        step = str(json.loads(data)["annotations"].get(STEP, ""))
-        parts = (top, document.config, *document.layers)
-        blobs = {part.digest: part.size for part in parts if part.digest.hex in present}
-        missing = len({part.digest for part in parts}) - len(blobs)
-        damage = "a part of it is missing" if missing else ""
-    except (ArchiveError, OSError, ValueError) as error:
-        damage = error.reason if isinstance(error, ArchiveError) else str(error)
-    names, manifests = (result_name(hint.fingerprint),), frozenset({top.digest})
-    return Kept(top, names, RESULT, (), blobs, manifests, frozenset(), since, 0, missing, damage, hint, step)
 
 
 def _walk(archive: Archive, present: frozenset[str], blob: Descriptor, found: _Found, *, must: bool) -> None:

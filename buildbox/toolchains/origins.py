@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from buildbox.archive.hints import is_result_name
+from buildbox.archive.marks import is_statement_name
 from buildbox.archive.names import RECOVERED
-from buildbox.archive.places import Place, places_of
+from buildbox.archive.places import Place, places_of, results_place
 from buildbox.config.user import ArchiveSettings
 from buildbox.images import RecipeFor
 from buildbox.reference import DEFAULT_REGISTRY, ImageRef
@@ -25,13 +26,15 @@ class Origin:
 
 
 def find_origin(name: str, recipe_for: RecipeFor, settings: ArchiveSettings) -> Origin:
-    """Where the image or package list that is kept as `name` can be had: nowhere, for another tool's name and
-    for results, which are made anew when they are wanted.
+    """Where the image, package list or statement that is kept as `name` can be had: nowhere, for another
+    tool's name and for results, which are made anew when they are wanted.
 
     `settings` name the remote archive and the mirrors.
     """
     if is_result_name(name):
         return Origin()
+    if is_statement_name(name):
+        return Origin((results_place(settings.remote),) if settings.remote else ())
     try:
         ref = ImageRef.parse(name)
     except ValueError:

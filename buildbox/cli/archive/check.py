@@ -38,12 +38,14 @@ def check(
     from the remote archive, mirrors and registries of the images that need them, and only then is what was
     set aside removed. A damaged index.json, the list of names, is made anew. Packages of recipes can't be
     fetched singly; what to type for those is said. Results of tasks that can't be used are dropped: the next
-    run asks the remote archive for them, or makes them again.
+    run asks the remote archive for them, or makes them again. Statements on how things were built are dropped
+    where the remote archive doesn't have what they lack.
 
-    With --json: {"state", "archive", "blobs", "bytes", "names", "results", "index", "faults": [{"digest",
-    "role", "state", "how", "bytes", "title", "images", "projects", "places", "command", "answers"}],
-    "repaired": [{"digest", "role", "images", "place"}], "results-dropped"}; "index" says what is wrong with
-    the list of names, if anything; "images" are the names of all that needs the blob.
+    With --json: {"state", "archive", "blobs", "bytes", "names", "results", "statements", "index", "faults":
+    [{"digest", "role", "state", "how", "bytes", "title", "images", "projects", "places", "command",
+    "answers"}], "repaired": [{"digest", "role", "images", "place"}], "results-dropped",
+    "statements-dropped"}; "index" says what is wrong with the list of names, if anything; "images" are the
+    names of all that needs the blob.
 
     Exit status: 0 when all is sound, 123 when something is damaged or missing (and, with --repair, stays so).
 
@@ -122,6 +124,9 @@ def _show(call: Call, archive: Archive, found: Soundness, done: Repair | None) -
         if done and done.results:
             dropped = _count(done.results, "damaged result")
             console.lines([f"{console.state('ok')}  {dropped} dropped: running makes them again"])
+        if done and done.statements:
+            dropped = _count(done.statements, "damaged statement")
+            console.lines([f"{console.state('ok')}  {dropped} dropped: nobody has what is damaged"])
         if found.list_fault:
             console.lines([f"{console.state('fail')}  {found.list_fault}"])
         for fault in found.faults:
@@ -131,7 +136,8 @@ def _show(call: Call, archive: Archive, found: Soundness, done: Repair | None) -
 
         console.say(
             f"the archive is sound: {_count(found.blobs, 'blob')}, {show_size(found.size)}, "
-            f"{_count(found.names, 'name')}, {_count(len(found.results), 'result')}"
+            f"{_count(found.names, 'name')}, {_count(len(found.results), 'result')}, "
+            f"{_count(len(found.statements), 'statement')}"
         )
         return
     console.error(_error(archive, found, done))
@@ -206,6 +212,7 @@ def _values(
         "bytes": found.size,
         "names": found.names,
         "results": len(found.results),
+        "statements": len(found.statements),
         "index": found.list_fault or None,
         "faults": [
             {
@@ -233,6 +240,7 @@ def _values(
             for healed in (done.healed if done else ())
         ],
         "results-dropped": done.results if done else 0,
+        "statements-dropped": done.statements if done else 0,
     }
 
 

@@ -13,7 +13,7 @@ from buildbox.errors import UsageError
 
 if TYPE_CHECKING:
     from buildbox.archive.gc import Collected
-    from buildbox.archive.plan import Limits
+    from buildbox.archive.plan import Drop, Limits
 
 
 def gc(
@@ -38,7 +38,10 @@ def gc(
     ran in it or was saved for it; its file is read again, and one whose folder is gone doesn't count any
     more. What was never used counts as used when it was kept. An image and the packages of its recipe's lock
     go together or stay together. Results of tasks go before anything else where there is too much: running
-    makes them again. Without a limit nothing is dropped that has a name, but results that are damaged.
+    makes them again. Statements on how things were built go by age alone; those that were asked for (`run
+    --provenance`, `log --keep`) stay, with what they were on, and the results and images that it takes to
+    reproduce that. Without a limit nothing is dropped that has a name, but results and statements that are
+    damaged.
 
     Blobs that nothing refers to, and downloads that were abandoned, are left alone for a day: somebody may be
     about to need them. Saving and running while this goes on is safe.
@@ -47,8 +50,9 @@ def gc(
     that it has nothing that they pin.
 
     With --json: {"dry-run", "dropped": [{"names", "digest", "size", "why": "age" or "size"}],
-    "results-dropped", "blobs", "files", "freed", "size", "max-size", "projects-gone"}; "results-dropped",
-    "blobs" and "files" (abandoned downloads) are counts, "size" is what is kept then, in bytes as "freed" is.
+    "results-dropped", "statements-dropped", "blobs", "files", "freed", "size", "max-size", "projects-gone"};
+    "results-dropped", "statements-dropped", "blobs" and "files" (abandoned downloads) are counts, "size" is
+    what is kept then, in bytes as "freed" is.
 
     Examples:
 
@@ -87,9 +91,10 @@ def _show(call: Call, done: Collected, limits: Limits, dry_run: bool) -> None:
                         "why": drop.why,
                     }
                     for drop in done.drops
-                    if not drop.kept.hint
+                    if not _is_left(drop)
                 ],
                 "results-dropped": sum(1 for drop in done.drops if drop.kept.hint),
+                "statements-dropped": sum(1 for drop in done.drops if drop.kept.mark),
                 "blobs": done.blobs,
                 "files": done.files,
                 "freed": done.freed,
@@ -105,12 +110,14 @@ def _show(call: Call, done: Collected, limits: Limits, dry_run: bool) -> None:
     call.console.lines(
         f"{short_name(name)} {drop.kept.top.digest.short} ({reasons[drop.why]})"
         for drop in done.drops
-        if not drop.kept.hint
+        if not _is_left(drop)
         for name in drop.kept.names
     )
-    counts = Counter(drop.why for drop in done.drops if drop.kept.hint)
+    counts = Counter(
+        ("statement" if drop.kept.mark else "result", drop.why) for drop in done.drops if _is_left(drop)
+    )
     call.console.lines(
-        f"{count} result{'' if count == 1 else 's'} ({reasons[why]})" for why, count in counts.items()
+        f"{count} {noun}{'' if count == 1 else 's'} ({reasons[why]})" for (noun, why), count in counts.items()
     )
     verb = "would be freed" if dry_run else "freed"
     call.console.say(f"{show_size(done.freed)} {verb} ({done.blobs} blobs), {show_size(done.size)} kept")
@@ -118,6 +125,11 @@ def _show(call: Call, done: Collected, limits: Limits, dry_run: bool) -> None:
         call.console.say("something is being saved: the rest of what was dropped can be freed in a day")
     if limits.size is not None and done.size > limits.size:
         call.console.say(f"that is more than {show_size(limits.size)}, but all of it is needed")
+
+
+def _is_left(drop: Drop) -> bool:
+    """Whether it is what a run has left, of which there may be many."""
+    return bool(drop.kept.hint or drop.kept.mark)
 
 
 def _age(text: str | None) -> float | None:

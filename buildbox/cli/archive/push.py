@@ -94,7 +94,8 @@ def push(
 
 
 def _push_results(call: Call, archive: Archive, registry: Registry, remote: str) -> dict[str, int]:
-    from buildbox.archive.sharing import push_results, results_place
+    from buildbox.archive.places import results_place
+    from buildbox.archive.sharing import push_results
     from buildbox.progress import Silent
     from buildbox.units import show_size
 

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from buildbox.archive.marks import Mark
 from buildbox.archive.plan import Limits, plan, size_of
-from buildbox.archive.stock import IMAGE, OTHER, PACKAGES, RESULT, Kept
+from buildbox.archive.stock import IMAGE, OTHER, PACKAGES, RESULT, STATEMENT, Kept
 from buildbox.digest import Digest
 from buildbox.oci import OCI_INDEX, Descriptor
 
@@ -147,3 +148,26 @@ def test_results_go_by_their_last_use_too() -> None:
 def test_damaged_results_always_go_and_damaged_images_never_for_that() -> None:
     stock = [result("spoilt", damage="x"), result("good"), replace(kept("image"), damage="x")]
     assert gone(*stock) == {"spoilt": "damage"}
+
+
+def statement(name: str, *, days: float = 10, stays: bool = False, damage: str = "") -> Kept:
+    mark = Mark(digest("fingerprint"), digest(name), digest("statement"), stays, NOW - days * 86400)
+    return replace(kept(name, days=days, kind=STATEMENT), mark=mark, damage=damage)
+
+
+def test_statements_go_by_age_and_never_for_room() -> None:
+    stock = [kept("image", days=20), statement("old", days=300), statement("new", days=1)]
+    assert gone(*stock, size=1) == {"image": "size"}
+    assert gone(*stock, age=100, size=250) == {"old": "age"}
+
+
+def test_a_statement_that_is_to_stay_stays_and_a_damaged_one_goes_unasked() -> None:
+    stock = [statement("kept", days=300, stays=True), statement("spoilt", days=0, damage="it is gone")]
+    assert gone(*stock) == {"spoilt": "damage"}
+    assert gone(*stock, age=1, size=1) == {"spoilt": "damage"}
+
+
+def test_a_needed_result_stays_whatever_else_goes() -> None:
+    assert gone(result("needed", days=300), result("b", days=300), age=1, size=1, needed="needed") == {
+        "b": "age"
+    }

@@ -77,7 +77,7 @@ def test_a_statement_is_an_artifact_that_other_tools_can_read(archive: Archive) 
     assert value["annotations"] == {
         "buildbox.result.fingerprint": str(kept.fingerprint),
         "buildbox.provenance.result": str(RESULT),
-        "org.opencontainers.image.created": "2023-11-14T22:13:20.000Z",
+        "org.opencontainers.image.created": "2023-11-14T22:13:20.250Z",
     }
     assert archive.refs() == ()
 
