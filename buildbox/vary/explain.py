@@ -92,12 +92,19 @@ class Varied:
 Build = Callable[[Changes], Attempt]
 
 
-def vary(first: Attempt, build: Build, choice: Choice, say: Callable[[str], None]) -> Varied:
+def vary(
+    first: Attempt,
+    build: Build,
+    choice: Choice,
+    say: Callable[[str], None],
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Varied:
     """Finds out which of the variations that were chosen change what a build makes.
 
     `first` is a build with no changes, which passed. Raises what `build` does.
     """
-    return _Varying(first, build, choice, say).run()
+    return _Varying(first, build, choice, say, sleep).run()
 
 
 @dataclass
@@ -108,6 +115,7 @@ class _Varying:
     build: Build
     choice: Choice
     say: Callable[[str], None]
+    sleep: Callable[[float], None]
     base: Attempt = field(init=False)
     always: Changes = field(default_factory=Changes)  # in each build that is compared with `base`
     unsettled: frozenset[str] = frozenset()
@@ -122,7 +130,7 @@ class _Varying:
         names = ", ".join(variation.title.removeprefix("the ") for variation in variations)
         self.say(f"building with all of these varied: {names}")
         if self._differs(variations):
-            _wait_since(begun)
+            self._wait_since(begun)
             variations = self._settle(variations)
             if self._differs(variations):
                 self._find(variations)
@@ -156,7 +164,7 @@ class _Varying:
             return variations
         self.say("building twice while the clock stands still")
         still, begun = self._built(clocks.frozen), time.monotonic()
-        _wait_since(begun)
+        self._wait_since(begun)
         still_again = self._built(clocks.frozen)
         if still.failure or still_again.failure:
             self._tell_moving(by_file_times, CLOCK, again)
@@ -227,6 +235,10 @@ class _Varying:
                 unvaried(CLOCK, "the build heeds libfaketime itself, whatever time it shows")
             )
 
+    def _wait_since(self, begun: float) -> None:
+        """Until what is built next has other times than what was built before `begun` (monotonic seconds)."""
+        self.sleep(max(0.0, begun + _COARSEST - time.monotonic()))
+
     def _differs(self, variations: Sequence[Variation]) -> bool:
         if not variations:
             return False
@@ -247,11 +259,6 @@ class _Varying:
     def _built(self, changes: Changes) -> Attempt:
         self.builds += 1
         return self.build(changes)
-
-
-def _wait_since(begun: float) -> None:
-    """Until what is built next has other times than what was built before `begun` (monotonic seconds)."""
-    time.sleep(max(0.0, begun + _COARSEST - time.monotonic()))
 
 
 def _changed(left: Attempt, right: Attempt) -> frozenset[str]:
