@@ -108,6 +108,11 @@ class Ground:
         with self._lock:
             self._made[name] = what
 
+    def result_of(self, name: str) -> Result | None:
+        """The result of the step `name`, if it has passed and left one."""
+        with self._lock:
+            return self._made[name].result if name in self._made else None
+
     def needed(self, step: Step) -> Mapping[str, Made]:
         """The outputs of all that the step needs, by step, in the plan's order."""
         with self._lock:

@@ -16,6 +16,7 @@ from buildbox.tasks.plan import Plan, Step
 from buildbox.workplace import Workplace
 
 if TYPE_CHECKING:
+    from buildbox.hermetic.handing import Told
     from buildbox.schedule.job import Job
 
 
@@ -26,6 +27,7 @@ class Wishes:
     limit: int  # commands at once
     keep_going: bool = False
     force: bool = False  # nothing comes from results
+    told: Told | None = None  # statements are wanted beside what is built
 
 
 def run_graph(place: Workplace, plan: Plan, wishes: Wishes, display: Display) -> Summary:

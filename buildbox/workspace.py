@@ -11,6 +11,8 @@ from pathlib import Path
 
 FOLDER = ".buildbox"
 STATE = "state"  # what in it is buildbox's alone, and no task sees: stages, notes on results and outputs
+# What the name of a statement ends with that lies beside what was built (in-toto, spec/v1/bundle.md).
+STATEMENT = ".intoto.jsonl"
 _IGNORE = "*\n"
 
 

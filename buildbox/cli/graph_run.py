@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from buildbox.cli.call import Call, Project
 from buildbox.cli.streams import task_streams
+from buildbox.console import Console
 from buildbox.console.displays import shown
 from buildbox.console.target import Targeted
 from buildbox.errors import EngineError
@@ -20,6 +22,9 @@ from buildbox.session import Session
 from buildbox.tasks.plan import Plan, made_here, plan_tasks
 from buildbox.workplace import Workplace
 from buildbox.workspace import STATE, own_folder
+
+if TYPE_CHECKING:
+    from buildbox.hermetic.handing import Told
 
 __all__ = ["Wishes", "run_in", "run_planned", "session_for"]
 
@@ -81,4 +86,16 @@ def run_in(call: Call, project: Project, session: Session, plan: Plan, wishes: W
             for error in (summary.unclean, *(report.error for report in summary.reports)):
                 if isinstance(error, EngineError):
                     session.connection.suspect(error)
+            if wishes.told and summary.status == 0:
+                _hand_out(console, place, wishes.told)
             return summary.status
+
+
+def _hand_out(console: Console, place: Workplace, told: Told) -> None:
+    from buildbox.hermetic.handing import hand_out
+
+    for handed in hand_out(place, told):
+        signed = "signed " if told.key else ""
+        where = ", ".join(handed.paths[:3])
+        more = f" and {len(handed.paths) - 3} more" if len(handed.paths) > 3 else ""
+        console.say(f"{handed.step}: {signed}statement {handed.statement.manifest.short} in {where}{more}")

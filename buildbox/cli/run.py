@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from inspect import cleandoc
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +13,10 @@ from buildbox.cli.options import Allow
 from buildbox.console.events import EVENTS
 from buildbox.errors import UsageError
 from buildbox.tasks.plan import plan_tasks
+
+if TYPE_CHECKING:
+    from buildbox.hermetic.handing import Told
+    from buildbox.tasks.plan import Plan
 
 
 def add_to(app: typer.Typer) -> None:
@@ -44,6 +49,14 @@ def run(
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Run again what a change affects, until Ctrl-C.")
     ] = False,
+    provenance: Annotated[
+        bool,
+        typer.Option("--provenance", help="Write ARTIFACT.intoto.jsonl beside what the named tasks make."),
+    ] = False,
+    sign: Annotated[bool, typer.Option("--sign", help="The same, signed with your key.")] = False,
+    key: Annotated[
+        Path | None, typer.Option("--key", metavar="FILE", help="The private key that signs, not your own.")
+    ] = None,
     allow: Allow = None,
 ) -> int:
     """Run tasks in their pinned toolchains, after what they need; without names, the project's default ones.
@@ -68,7 +81,16 @@ def run(
       buildbox run --dry-run -v dist   what would run, and what has changed since it ran last
 
       buildbox run --watch test        again after each change of its inputs
+
+      buildbox run --sign dist         with a signed statement of how it was made
     """
+    if key and not sign:
+        raise UsageError("--key without --sign: nothing is signed", "Give both, or leave --key out.")
+    if watch and (provenance or sign):
+        raise UsageError(
+            "--watch and statements beside what is built",
+            "Build once, for good, with --provenance or --sign.",
+        )
     call: Call = ctx.obj
     project = call.project()
     plan = plan_tasks(project.config, tasks or (), call.args or (), deps=not no_deps, hermetic=hermetic)
@@ -80,9 +102,18 @@ def run(
         return show_forecast(call, project, plan, allow or (), force=force)
     from buildbox.cli.graph_run import Wishes, cpus, run_planned
 
-    wishes = Wishes(jobs or cpus(), keep_going, force)
+    told = _told(call, plan, key, sign=sign) if provenance or sign else None
+    wishes = Wishes(jobs or cpus(), keep_going, force, told)
     if watch:
         from buildbox.cli.watch import keep_running
 
         return keep_running(call, project, plan, allow or (), wishes)
     return run_planned(call, project, plan, allow or (), wishes)
+
+
+def _told(call: Call, plan: Plan, key: Path | None, *, sign: bool) -> Told:
+    """What is needed to tell of what the plan makes: looked at before anything runs."""
+    from buildbox.cli.keys import signing_key
+    from buildbox.hermetic.handing import Told, steps_to_tell_of
+
+    return Told(steps_to_tell_of(plan), signing_key(call, key) if sign else None)

@@ -10,8 +10,9 @@ from typing import Any
 
 from buildbox.errors import UsageError
 from buildbox.signing.envelope import PAYLOAD_TYPE, open_envelope
+from buildbox.workspace import STATEMENT
 
-SUFFIX = ".intoto.jsonl"  # of the file beside an artifact (in-toto Attestation Framework, spec/v1/bundle.md)
+SUFFIX = STATEMENT  # of the file beside an artifact
 _MOST = 96 << 20  # bytes; base64 in an envelope takes a third more than a statement
 _HINT = f"Name a statement: a file that `buildbox run --provenance` writes (*{SUFFIX})."
 

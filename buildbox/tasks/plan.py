@@ -11,6 +11,7 @@ from buildbox.config.model import Config, Service, Task, Toolchain
 from buildbox.config.near import suggestion
 from buildbox.config.variants import Variant, fill
 from buildbox.errors import UsageError
+from buildbox.tasks.beside import statement_patterns
 from buildbox.tasks.names import Found, find_steps
 
 _NAMES_ARGUMENTS = re.compile(r"\$[@*1]|\$\{[@*1]")
@@ -126,12 +127,14 @@ def find_toolchain(config: Config, name: str | None) -> Toolchain:
 
 
 def made_here(config: Config) -> tuple[str, ...]:
-    """The patterns of all that the tasks of a project make."""
+    """The patterns of all that the tasks of a project make, and of statements beside it."""
     makers = [name for name, task in config.tasks.items() if task.outputs]
     if not makers:
         return ()
     steps = plan_tasks(config, makers, deps=False).steps.values()
-    return tuple(pattern for step in steps for pattern in step.task.outputs)
+    return tuple(
+        pattern for step in steps for pattern in (*step.task.outputs, *statement_patterns(step.task.outputs))
+    )
 
 
 def _targets(config: Config, names: Sequence[str]) -> tuple[Found, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,13 @@ from buildbox.archive.layout import Archive
 from buildbox.archive.statements import KeptStatement, all_statements
 from buildbox.provenance.form import parse_statement, statement_bytes
 from buildbox.provenance.statement import Source, Statement
+from buildbox.signing.envelope import open_envelope, verify
+from buildbox.signing.files import read_statement_file
+from buildbox.signing.keys import generate
 from tests.integration.run.conftest import MakeProject
 from tests.support.graphs import run_well
-from tests.support.project import Project
+from tests.support.project import Project, keep_image
+from tests.support.tiny_image import tiny_image
 
 GRAPH = """
 [tasks.gen]
@@ -117,3 +122,143 @@ def test_each_step_with_files_leaves_a_statement_that_in_toto_takes(make_project
     assert pack.finished - pack.started < 60 and 0 <= pack.started - gen.finished < 60
     assert pack.machine.kernel == os.uname().release and pack.machine.cpus == os.cpu_count()
     assert gen.run != pack.run
+
+
+def test_statements_are_written_beside_artifacts_and_are_never_inputs(make_project: MakeProject) -> None:
+    project = make_project(GRAPH)
+    project.write({"src/a.txt": "text\n", ".gitignore": "/gen\n"})
+    commit(project)
+    for _ in ("it runs", "it is a hit"):
+        run_well(project, "--provenance", "gen", "pack")
+        names = sorted(str(path.relative_to(project.root)) for path in project.root.rglob("*.jsonl"))
+        assert names == ["dist/packed.intoto.jsonl", "gen.intoto.jsonl"]
+        for name in names:
+            payload, envelope = read_statement_file(project.root / name)
+            assert envelope is None and payload in [each.data for each in kept(project)]
+            (project.root / name).unlink()
+    assert len(kept(project)) == 2 and all(each.kept for each in kept(project))
+    run_well(project, "--provenance", "gen", "pack")
+    project.write({"src/a.txt": "another\n"})
+    run_well(project, "gen")
+    source = told(project)["gen"].source
+    assert source and not source.clean
+    git(project, "commit", "-q", "-a", "-m", "more")
+    run_well(project, "--force", "gen")
+    source = told(project)["gen"].source
+    assert source and source.clean, "what tasks make, and statements beside it, is no change of the tree"
+
+
+def test_a_statement_is_signed_and_takes_the_place_of_the_bare_one(make_project: MakeProject) -> None:
+    project = make_project(GRAPH)
+    project.write({"src/a.txt": "text\n"})
+    key = generate(project.root / "own.key", None)
+    run_well(project, "gen")
+    for _ in range(2):
+        run_well(project, "--sign", "--key", "own.key", "gen")
+        payload, envelope = read_statement_file(project.root / "gen.intoto.jsonl")
+        assert envelope and verify(open_envelope(envelope), [key]) == (key.id,)
+        assert [(each.data, each.envelope, each.kept) for each in kept(project)] == [
+            (payload, envelope, True)
+        ]
+
+
+def test_what_can_have_no_statement_is_said(make_project: MakeProject) -> None:
+    project = make_project(GRAPH)
+    project.write({"src/a.txt": "text\n"})
+    done = project.run("run", "--provenance", "check")
+    assert done.status == 2 and "Name those that they need: gen, pack" in done.err
+    assert not kept(project)
+    done = project.run("run", "--sign", "gen")
+    assert done.status == 2 and "signing.key" in done.err and "buildbox keygen" in done.err
+    assert not kept(project), "what signs is looked for before anything runs"
+    assert project.run("run", "--key", "own.key", "gen").status == 2
+    assert project.run("run", "--watch", "--sign", "gen").status == 2
+    run_well(project, "gen")
+    shutil.rmtree(project.home / "archive/provenance")
+    done = project.run("run", "--provenance", "gen")
+    assert done.status == 119 and "--force gen" in done.err
+    run_well(project, "--provenance", "--force", "gen")
+    (project.root / "gen.intoto.jsonl").unlink()
+    (project.root / "gen.intoto.jsonl/folder").mkdir(parents=True)
+    done = project.run("run", "--provenance", "gen")
+    assert done.status == 2 and "gen.intoto.jsonl" in done.err
+    assert not list(project.root.glob(".buildbox-*"))
+
+
+def test_submodules_and_folders_of_a_repository(make_project: MakeProject, tmp_path: Path) -> None:
+    project = make_project(GRAPH, root="repository/sub folder")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "b.txt").write_text("b")
+    theirs = commit(project, at=other)
+    project.write({"src/a.txt": "text\n"})
+    top = project.root.parent
+    git(project, "init", "-q", at=top)
+    git(project, "submodule", "--quiet", "add", str(other), "sub folder/src/lib", at=top)
+    ours = commit(project, at=top)
+    run_well(project, "gen")
+    modules = {"sub folder/src/lib": theirs.commit}
+    assert told(project)["gen"].source == Source(ours.commit, ours.tree, True, "sub folder", modules)
+    (project.root / "src/lib/b.txt").write_text("changed")
+    run_well(project, "gen")
+    found = told(project)["gen"]
+    assert found.source == Source(ours.commit, ours.tree, False, "sub folder", modules)
+    assert found.limits == ("the working tree wasn't as its commit has it",)
+
+
+def test_services_networks_and_needs_in_the_working_tree(make_project: MakeProject) -> None:
+    tasks = """
+    [tasks.mounted]
+    outputs = ["made.txt"]
+    run = "echo made > made.txt"
+    [tasks.all]
+    hermetic = true
+    inputs = []
+    needs = ["mounted"]
+    outputs = ["out.txt"]
+    network = "bridge"
+    caches = { things = "~/.cache/things" }
+    services = ["side"]
+    secrets = ["A_SECRET"]
+    run = "cat made.txt > out.txt; cat /run/secrets/A_SECRET"
+    [services.side]
+    image = "{pin}"
+    argv = ["sleep", "100"]
+    ready = "true"
+    """
+    project = make_project("", env={"A_SECRET": "very secret"})
+    pin = keep_image(project.home, tiny_image(), "tests/busybox:1")
+    text = (project.root / ".buildbox.toml").read_text()
+    project.write({".buildbox.toml": text + tasks.replace("{pin}", pin)})
+    run_well(project, "--allow", "env=A_SECRET", "all")
+    found = told(project)["all"]
+    assert b"very secret" not in kept(project)[0].data
+    check_published(kept(project)[0].data)
+    assert found.limits == (
+        "it had a network (bridge)",
+        "it had caches: things",
+        "it had secrets: A_SECRET",
+        "there was no commit of its source",
+        "it needs mounted, which worked in the project's own folder",
+    )
+    assert found.services == {"side": found.image} and found.step.services[0].argv == ("sleep", "100")
+
+
+def test_a_step_that_fails_or_lacks_an_output_leaves_no_statement(make_project: MakeProject) -> None:
+    project = make_project("""
+    [tasks.fails]
+    hermetic = true
+    outputs = ["a"]
+    run = "touch a; false"
+    [tasks.lacks]
+    hermetic = true
+    outputs = ["a", "b"]
+    run = "touch a"
+    [tasks.link]
+    hermetic = true
+    outputs = ["a"]
+    run = "ln -s b a"
+    """)
+    for task in ("fails", "lacks", "link"):
+        project.run("run", "--provenance", task)
+    assert kept(project) == []
