@@ -46,7 +46,7 @@ class RepositorySupply:
     def inputs(self, statement: Statement) -> Iterator[Inputs]:
         """A fresh clone at the statement's commit; the working tree where only that has these inputs."""
         if statement.inputs == _NO_INPUTS:
-            yield Inputs(self.root or Path("/"), (), "there are none")
+            yield Inputs(self.root or Path("/"), (), "what it needs alone")
             return
         if self.root is None:
             raise CantTell("the source isn't at hand", missing=[_wanted(statement), "no repository is here"])
