@@ -1,1 +1,1 @@
-"""How two files differ, for people."""
+"""How two files differ: in which member of an archive, in what, and where."""
