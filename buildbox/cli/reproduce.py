@@ -11,10 +11,11 @@ from buildbox.cli.call import Call
 from buildbox.cli.options import Allow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from buildbox.logs import Logs
     from buildbox.rebuilding.reproduce import Reproduced
+    from buildbox.vary.explain import Varied
 
 _LAST = 20  # lines of a failed build's log
 
@@ -39,6 +40,10 @@ def reproduce(
         list[str] | None,
         typer.Option(metavar="NAME", help="Let the build have this secret of yours, as it had then."),
     ] = None,
+    vary: Annotated[
+        bool,
+        typer.Option("--vary", help="Build in other surroundings, too, and name what changes the result."),
+    ] = False,
     allow: Allow = None,
 ) -> int:
     """Build something again from its statement, and compare the bytes of all outputs.
@@ -48,8 +53,12 @@ def reproduce(
     network, there are no caches, and nothing comes from earlier results. What is built comes to
     .buildbox/reproduced, never over the originals.
 
+    --vary builds again with another user, home, host name, folder, time zone, locale, umask, number of CPUs,
+    order of files and time; where that makes a difference, it says which of them does, and what helps.
+
     With --json: {"state", "file", "statement", "builds": [{"step", "state", "reason", "missing", "seconds",
-    "source", "folder", "outputs": [{"path", "state", "stated", "built", "why"}]}]}.
+    "source", "folder", "outputs": [{"path", "state", "stated", "built", "why"}], "varied": {"causes":
+    [{"names", "title", "how", "files", "failure", "remedies"}], "varied", "unvaried", "builds"}}]}.
 
     Exit status: 0 identical, 122 different, 119 can't tell, for something is missing: all of it is listed.
 
@@ -62,14 +71,18 @@ def reproduce(
       buildbox reproduce hello.tar             a capsule: it needs nothing else but an engine
 
       buildbox reproduce -o /tmp/again dist/hello.jar
+
+      buildbox reproduce --vary dist/hello.jar
     """
     from buildbox.cli.reproducing import Wanted, reproduce_all
     from buildbox.rebuilding.verdict import overall
 
     call: Call = ctx.obj
-    wanted = Wanted(call.host.cwd / file, output, tuple(env or ()), tuple(secret or ()), tuple(allow or ()))
+    wanted = Wanted(
+        call.host.cwd / file, output, tuple(env or ()), tuple(secret or ()), tuple(allow or ()), vary
+    )
     with reproduce_all(call, wanted) as (told, found, logs):
-        state = overall(each.verdict for each in found)
+        state = overall(each.state for each in found)
         if call.console.json:
             builds = [_values(each) for each in found]
             value = {"state": state.value, "file": str(file), "statement": told, "builds": builds}
@@ -84,6 +97,7 @@ def _values(each: Reproduced) -> dict[str, Any]:
         **each.verdict.to_json(),
         "source": each.source,
         "folder": str(each.folder) if each.folder else None,
+        "varied": each.varied.to_json() if each.varied else None,
     }
 
 
@@ -95,6 +109,8 @@ def _show(call: Call, each: Reproduced, logs: Logs) -> None:
     if not console.json:
         details = [line for output in verdict.wrong for line in output.lines]
         console.lines([f"{verdict.step}: {verdict.line}", *(f"  {line}" for line in details)])
+        if each.varied:
+            console.lines(_varied(verdict.step, each.varied))
     if verdict.state is State.CANT_TELL:
         console.warn(f"{verdict.step} can't be made again here; missing:", verdict.missing)
     if each.failed:
@@ -106,6 +122,24 @@ def _show(call: Call, each: Reproduced, logs: Logs) -> None:
             console.say(f"  {line}")
     if each.folder:
         console.say(f"what was built is in {each.folder}")
+
+
+def _varied(step: str, varied: Varied) -> Iterator[str]:
+    if varied.causes:
+        yield f"{step}: what it is built in changes it:"
+        for cause in varied.causes:
+            yield f"  {cause.line}"
+            for remedy in cause.remedies:
+                yield f"    {remedy}"
+    else:
+        names = ", ".join(each.title for each in varied.varied)
+        yield f"{step}: the same with another {names}".replace("another the ", "other: ").replace(
+            ", the ", ", "
+        )
+    if varied.unvaried:
+        yield "  not varied:"
+        for each in varied.unvaried:
+            yield f"    {each.title}: {each.why}"
 
 
 def _end_of(logs: Logs, step: str) -> Sequence[str]:

@@ -10,8 +10,10 @@ from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from buildbox.archive.results import Result
 from buildbox.cli.call import Call
 from buildbox.console import write_all
+from buildbox.digest import Digest
 from buildbox.errors import UsageError
 from buildbox.execute import Output
 from buildbox.logs import Logs, Tee, file_name
@@ -37,6 +39,7 @@ class Wanted:
     env: Sequence[str]  # NAME or NAME=VALUE
     secrets: Sequence[str]  # names
     allow: Sequence[str]
+    vary: bool
 
 
 @contextmanager
@@ -46,40 +49,34 @@ def reproduce_all(call: Call, wanted: Wanted) -> Iterator[tuple[str, Sequence[Re
     project = call.project_root()
     base = project or host.cwd
     with ExitStack() as stack:
-        told, subjects, supply = _subjects(call, wanted.file, base)
+        new_folder = stack.enter_context(_work(call, base))
+        told, subjects, supply = _subjects(call, wanted.file, base, new_folder)
         statements = [statement for subject in subjects for statement in subject.statements]
         env = _given(wanted.env, host.env, statements)
         steps = [_vetted(statement, env, wanted.secrets) for statement in statements]
         _check_secrets(wanted.secrets, statements)
         place = _place(base, wanted.output and host.cwd / wanted.output, len(subjects))
-        new_folder = stack.enter_context(_work(call, base))
         logs = stack.enter_context(
             closing(Logs(base, os.urandom(3).hex(), host.now, temporary=_temporary(call)))
         )
         session = stack.enter_context(call.session(project or new_folder(), steps, wanted.allow))
-        call.note_use(None, (step.toolchain.image for step in steps))
+        if not supply.closed:
+            call.note_use(None, (step.toolchain.image for step in steps))
         sharing = stack.enter_context(call.shared_results(supply.archive))
 
         def output(statement: Statement) -> Output:
             log = logs.log(statement.step.name)
             return Tee(log, _OnStderr()) if call.console.verbose else log
 
-        wishes = Wishes(
-            new_folder,
-            place,
-            call.console.say,
-            output,
-            env,
-            (lambda fingerprint: sharing.pull(fingerprint, host.now))
-            if sharing
-            else lambda fingerprint: None,
-        )
+        def pull(fingerprint: Digest) -> Result | None:
+            return sharing.pull(fingerprint, host.now) if sharing else None
+
+        wishes = Wishes(new_folder, place, call.console.say, output, env, pull, wanted.vary)
         found = []
         for subject in subjects:
-            originals = [subject.artifact, base] if subject.artifact else [base]
-            found.append(reproduce(session, supply, subject, replace(wishes, originals=originals)))
-        for log in {each.verdict.step for each in found}:
-            logs.log(log).close()
+            places = [subject.artifact, base] if subject.artifact else [base]
+            found.append(reproduce(session, supply, subject, replace(wishes, originals=places)))
+            logs.log(found[-1].statement.step.name).close()
         yield told, found, logs
 
 
@@ -91,7 +88,18 @@ class _OnStderr:
         write_all(2, views)
 
 
-def _subjects(call: Call, file: Path, base: Path) -> tuple[str, Sequence[Subject], Supply]:
+def _subjects(
+    call: Call, file: Path, base: Path, new_folder: Callable[[], Path]
+) -> tuple[str, Sequence[Subject], Supply]:
+    """Where the statements are from, what is to be made again, and from what."""
+    from buildbox.capsule.opening import is_capsule, open_capsule
+    from buildbox.capsule.supply import CapsuleSupply
+
+    if file.is_file() and is_capsule(file):
+        call.console.say(f"checking the capsule {file}")
+        opened = open_capsule(file, new_folder())
+        told = f"the capsule {file}"
+        return told, [Subject(told, (build.statement,)) for build in opened.builds], CapsuleSupply(opened)
     archive = call.archive()
     subject = find_subject(file, archive)
     return subject.told, [subject], RepositorySupply(base, archive, call.host)

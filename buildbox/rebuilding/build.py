@@ -20,7 +20,7 @@ from buildbox.session import Session
 from buildbox.stages import stages
 from buildbox.surroundings import Ears, Seats, surrounded, user_of
 from buildbox.tasks.plan import Step
-from buildbox.trees.entry import Entry, tree_digest
+from buildbox.trees.entry import Entry
 from buildbox.trees.faults import OutputRefused
 from buildbox.trees.stage import remove
 from buildbox.trees.taking import Taken
@@ -42,13 +42,6 @@ class Built:
     def passed(self) -> bool:
         """Whether the command did, and its outputs could be taken."""
         return self.outcome.status == 0 and not self.refused
-
-    @property
-    def digest(self) -> str:
-        """The same for two rebuilds that came to the same."""
-        if not self.passed:
-            return f"status {self.outcome.status}, {len(self.refused)} outputs refused"
-        return str(tree_digest(self.entries))
 
 
 class Interrupted(KeyboardInterrupt):

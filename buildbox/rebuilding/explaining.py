@@ -14,6 +14,7 @@ from buildbox.archive.layout import Archive
 from buildbox.archive.results import Result, extract, find_result, read_result
 from buildbox.archive.statements import statements_of
 from buildbox.comparing.compare import compare_files
+from buildbox.comparing.finding import MODE, Finding
 from buildbox.digest import CHUNK
 from buildbox.errors import BuildboxError
 from buildbox.provenance.statement import Statement
@@ -23,15 +24,16 @@ from buildbox.trees.entry import FILE, PROGRAM, Entry
 
 def explain(verdict: Verdict, originals: Mapping[str, Path], built: Path) -> Verdict:
     """The verdict, with what differs in files of other bytes. `built` is the folder with what was built."""
-    outputs = [
-        replace(
-            output,
-            why=tuple(compare_files(originals[output.path], built / output.path, Path(output.path).name)),
-        )
-        if output.path in originals
-        else output
+
+    def why(path: str) -> tuple[Finding, ...]:
+        found = compare_files(originals[path], built / path, Path(path).name)
+        # The modes of the originals are their copies'; the statement has those that count.
+        return tuple(each for each in found if each.kind != MODE or len(each.path) > 1)
+
+    outputs = (
+        replace(output, why=why(output.path)) if output.path in originals else output
         for output in verdict.outputs
-    ]
+    )
     return replace(verdict, outputs=tuple(outputs))
 
 

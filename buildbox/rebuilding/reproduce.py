@@ -17,9 +17,11 @@ from buildbox.rebuilding.explaining import explain, find_originals
 from buildbox.rebuilding.gather import Gathered, Pull, gather
 from buildbox.rebuilding.subject import Subject
 from buildbox.rebuilding.supply import Supply
-from buildbox.rebuilding.verdict import Verdict, cant_tell, judge
+from buildbox.rebuilding.varied import attempt, vary_rebuild
+from buildbox.rebuilding.verdict import State, Verdict, cant_tell, judge
 from buildbox.session import Session
 from buildbox.trees.faults import explained
+from buildbox.vary.explain import Varied
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Wishes:
     output: Callable[[Statement], Output]  # of its build
     env: Mapping[str, str] = field(default_factory=dict)  # values of what `pass-env` let through
     pull: Pull = lambda fingerprint: None  # as for `gather`
+    vary: bool = False
     originals: Sequence[Path] = ()  # where the original outputs may be: files, folders
 
 
@@ -44,6 +47,14 @@ class Reproduced:
     source: str = ""  # where the inputs were from, for people
     folder: Path | None = None  # what was built
     failed: bool = False  # the build itself, so that its log tells more
+    varied: Varied | None = None  # None: it wasn't asked for, or the build failed
+
+    @property
+    def state(self) -> State:
+        """What counts: a build that comes out differently elsewhere isn't reproducible."""
+        if self.varied and self.varied.causes:
+            return max(State.DIFFERENT, self.verdict.state, key=list(State).index)
+        return self.verdict.state
 
 
 def reproduce(session: Session, supply: Supply, subject: Subject, wishes: Wishes) -> Reproduced:
@@ -76,7 +87,12 @@ def _reproduce(gathered: Gathered, wishes: Wishes) -> Reproduced:
         archive = gathered.session.archive
         originals = find_originals(verdict, statement, archive, wishes.originals, wishes.new_folder())
         verdict = explain(verdict, originals, folder)
-    return Reproduced(statement, verdict, source, folder, failed)
+    varied = None
+    if wishes.vary and built.passed:
+        output = wishes.output(statement)
+        first = attempt(built, folder)
+        varied = vary_rebuild(gathered, first, wishes.new_folder, say=wishes.say, output=output)
+    return Reproduced(statement, verdict, source, folder, failed, varied)
 
 
 def _kept(built: Built, to: Path) -> Path:

@@ -125,10 +125,9 @@ def cant_tell(statement: Statement, error: CantTell) -> Verdict:
     return Verdict(statement.step.name, State.CANT_TELL, (), error.reason, error.missing)
 
 
-def overall(verdicts: Iterable[Verdict]) -> State:
+def overall(states: Iterable[State]) -> State:
     """What counts most of several."""
-    order = list(State)
-    return max((verdict.state for verdict in verdicts), key=order.index)
+    return max(states, key=list(State).index)
 
 
 def _compare(stated: Sequence[Entry], built: Sequence[Entry]) -> tuple[Output, ...]:

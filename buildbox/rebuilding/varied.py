@@ -1,0 +1,49 @@
+"""A rebuild in other surroundings, for `--vary`: what of them changes what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from buildbox.execute import Output
+from buildbox.rebuilding.build import Built, rebuild
+from buildbox.rebuilding.gather import Gathered
+from buildbox.vary.changes import Changes
+from buildbox.vary.choice import Surroundings, choose
+from buildbox.vary.explain import Attempt, Varied, vary
+
+
+def vary_rebuild(
+    gathered: Gathered,
+    first: Attempt,
+    new_folder: Callable[[], Path],
+    *,
+    say: Callable[[str], None],
+    output: Output,
+) -> Varied:
+    """Which of the surroundings change what is built. `first` is a usual rebuild, which passed.
+
+    `new_folder` gives an empty folder for each rebuild. Raises as `rebuild`.
+    """
+    session, step = gathered.session, gathered.step
+    image, image_id = session.image(step.toolchain.image, step.toolchain.platform)
+    around = Surroundings(session.host.uid, session.rootless, session.run, new_folder())
+    choice = choose(session.engine, image_id, tuple(image.document.environment.items()), step, around)
+
+    def build(changes: Changes) -> Attempt:
+        built = rebuild(gathered, new_folder(), changes, say=say, output=output)
+        return attempt(built, built.folder)
+
+    return vary(first, build, choice, say)
+
+
+def attempt(built: Built, folder: Path | None) -> Attempt:
+    """What was built, whose outputs are in `folder` now, as variations are compared."""
+    if built.outcome.timed_out:
+        return Attempt({}, failure="the build took longer than its timeout")
+    if built.outcome.status:
+        return Attempt({}, failure=f"the build failed with status {built.outcome.status}")
+    if built.refused:
+        return Attempt({}, failure=f"its outputs aren't taken in: {'; '.join(built.refused)}")
+    outputs = {entry.path: f"{entry.mode:06o} {entry.digest}" for entry in built.entries}
+    return Attempt(outputs, folder)
