@@ -91,12 +91,15 @@ def _has(path: Path, entry: Entry) -> bool:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe may have no writer
     except OSError:
         return False
-    with open(handle, "rb", buffering=0) as file:
+    try:
         state = os.fstat(handle)
         if not stat.S_ISREG(state.st_mode) or state.st_size != entry.size:
             return False
         hasher = hashlib.sha256()
-        with suppress(OSError):
-            while data := file.read(CHUNK):
-                hasher.update(data)
-    return hasher.hexdigest() == entry.digest
+        while data := os.read(handle, CHUNK):
+            hasher.update(data)
+        return hasher.hexdigest() == entry.digest
+    except OSError:
+        return False
+    finally:
+        os.close(handle)

@@ -95,9 +95,7 @@ def gather(
         if not missing and inputs:
             weighed = _weighed(statement, inputs, needed, images, given, missing)
         if missing or inputs is None:
-            raise CantTell(
-                f"whether {statement.step.name} can be made again can't be told", missing=_lines(missing)
-            )
+            raise CantTell(f"{statement.step.name} can't be made again with what is here", missing=missing)
         yield Gathered(session, statement, step, tuple(statement.step.task.caches.values()), inputs, weighed)
 
 
@@ -203,15 +201,11 @@ def _weighed(
     if weighed.fingerprint != statement.fingerprint:
         names = statement.step.task.pass_env
         if names and settled == dict(statement.environment):
-            what = "other values than" if env else "the values of"
+            given = f"{', '.join(env)} had other values, or others were set, too" if env else "none is given"
             missing.append(
-                f"{what} what the caller's environment let through: --env gives those that were set among"
-                f" {', '.join(names)}"
+                f"what the caller's environment let through: --env gives those that were set among"
+                f" {', '.join(names)}; {given}"
             )
         else:
             missing.append("a buildbox that gives tasks the same environment as the one that built it")
     return weighed
-
-
-def _lines(missing: list[str]) -> list[str]:
-    return [f"missing: {line}" for line in missing]

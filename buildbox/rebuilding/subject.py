@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from buildbox.archive.layout import Archive
@@ -55,25 +56,35 @@ def find_subject(path: Path, archive: Archive | None) -> Subject:
 
 
 def _kept(artifact: Artifact, archive: Archive | None) -> tuple[Statement, ...]:
-    """The statements that the archive has of it: those that claim most first, of these the newest."""
+    """The statements that the archive has of it: those that claim most first, of these the newest.
+
+    Several builds may make the same bytes: those count that call it most as it is called here.
+    """
     if archive is None or artifact.subject is None:
         return ()
-    found: list[Statement] = []
+    found: list[tuple[int, Statement]] = []
     problem: CantTell | None = None
     for kept in find_statements(archive, artifact.subject):
+        told = f"the archive's statement {kept.manifest.short}"
         try:
-            statement = _read(
-                Given(kept.data, kept.envelope, f"the archive's statement {kept.manifest.short}")
-            )
-            check_artifact(artifact, statement, "it")
-            found.append(statement)
+            statement = _read(Given(kept.data, kept.envelope, told))
+            output = check_artifact(artifact, statement, told)
+            found.append((_alike(output, artifact.path), statement))
         except Mismatch:
             continue
         except CantTell as error:
             problem = problem or error
     if problem and not found:
         raise problem
-    return tuple(_distinct(sorted(found, key=lambda statement: len(statement.limits))))
+    best = max((alike for alike, _ in found), default=0)
+    statements = [statement for alike, statement in found if alike == best]
+    return tuple(_distinct(sorted(statements, key=lambda statement: len(statement.limits))))
+
+
+def _alike(output: str, path: Path) -> int:
+    """How many names at the ends of both paths are the same."""
+    ends = zip(reversed(output.split("/")), reversed(path.parts), strict=False)
+    return sum(1 for _ in takewhile(lambda names: names[0] == names[1], ends))
 
 
 def _distinct(statements: Iterable[Statement]) -> Iterable[Statement]:

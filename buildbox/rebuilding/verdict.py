@@ -88,7 +88,7 @@ class Verdict:
             return f"{self.state.value}: {self.reason}"
         if self.state is State.IDENTICAL:
             return f"identical: {_files(count)}"
-        return f"different: {len(self.wrong)} of {_files(count)}"
+        return f"different: {f'{len(self.wrong)} of ' * (count > 1)}{_files(count)}"
 
     def to_json(self) -> dict[str, Any]:
         """As --json has it."""
@@ -122,7 +122,9 @@ def judge(statement: Statement, built: Built) -> Verdict:
 
 def cant_tell(statement: Statement, error: CantTell) -> Verdict:
     """The verdict where something is missing."""
-    return Verdict(statement.step.name, State.CANT_TELL, (), error.reason, error.missing)
+    missing = error.missing or (error.reason,)
+    count = "something is" if len(missing) == 1 else f"{len(missing)} things are"
+    return Verdict(statement.step.name, State.CANT_TELL, (), f"{count} missing", missing)
 
 
 def overall(states: Iterable[State]) -> State:
