@@ -15,6 +15,7 @@ from buildbox.errors import Exit, ImageError, UsageError
 if TYPE_CHECKING:
     from buildbox.archive.presence import Presence
     from buildbox.config.model import Config, Pinned
+    from buildbox.policy import Aged
     from buildbox.reference import ImageRef
     from buildbox.registry.client import Registry
 
@@ -40,14 +41,19 @@ def check(
     with a `platform` only that one), and for a tag that holds it, since registries remove what has none.
     It warns where there is none: the pin's tag means another image now, and no tag keep-sha256-... is there.
 
-    With --json: {"project", "toolchains": {NAME: IMAGE}, "services": {NAME: IMAGE}, "tasks": N}, and with
-    --remote "remote": [{"toolchains", "image", "state", "why", "advice", "tag", "gone", "lost", "archive",
-    "remote-archive"}]; a service is named services.NAME there; "state" is there, loose (no tag holds it),
-    gone, unknown (it couldn't be asked) or built (from a recipe: no registry is asked); "archive" has the
-    platforms that the archive has of it, or is null; "remote-archive" says whether the one in config.toml has
-    it, null where it wasn't or couldn't be asked.
+    Where the project has a [policy], the archive is asked how old the pinned images are; those of which it
+    doesn't know that are named with -v.
 
-    Exit status: 121 where an image isn't pinned or, with --remote, is gone from its registry.
+    With --json: {"project", "toolchains": {NAME: IMAGE}, "services": {NAME: IMAGE}, "tasks": N}, with a
+    [policy] "ages": [{"toolchain", "image", "made", "state"}], and with --remote "remote": [{"toolchains",
+    "image", "state", "why", "advice", "tag", "gone", "lost", "archive", "remote-archive"}]; a service is
+    named services.NAME there. The "state" of an age is ok, old, too-old or unknown, "made" a date or null.
+    "state" of "remote" is there, loose (no tag holds it), gone, unknown (it couldn't be asked) or built
+    (from a recipe: no registry is asked); "archive" has the platforms that the archive has of it, or is null;
+    "remote-archive" says whether the one in config.toml has it, null where it wasn't or couldn't be asked.
+
+    Exit status: 2 where an image is older than max-pin-age; 121 where one isn't pinned or, with --remote, is
+    gone from its registry.
 
     Examples:
 
@@ -56,6 +62,7 @@ def check(
       buildbox check --remote
     """
     from buildbox.pins import check_pins
+    from buildbox.policy import TOO_OLD, refuse_old
     from buildbox.trust import check_service, check_task
 
     call: Call = ctx.obj
@@ -69,6 +76,7 @@ def check(
     for service in config.services.values():
         check_service(service, bounds)
     check_pins(config)
+    aged = _ages(call, config)
     found = _ask(call, config) if remote else []
     failed = sum(each["state"] in ("gone", "unknown") for each in found)
     if call.console.json:
@@ -76,16 +84,43 @@ def check(
         services = {name: str(service.image) for name, service in config.services.items()}
         document: dict[str, Any] = {"project": config.name, "toolchains": images, "services": services}
         document["tasks"] = len(config.tasks)
+        if aged:
+            document["ages"] = [_age_values(each) for each in aged]
         call.console.document({**document, "remote": found} if remote else document)
     elif failed:
         call.console.say(f"{_count(failed, 'pinned image')} can't be had from the registry")
-    else:
+    elif not any(each.state == TOO_OLD for each in aged):
         call.console.say(
             f"{config.path.name} is in order: {_count(len(config.tasks), 'task')}, "
             f"{_count(len(config.toolchains), 'pinned toolchain')}"
             + (f", {_count(len(config.services), 'pinned service')}" if config.services else "")
         )
+    refuse_old(config, aged)
     return Exit.IMAGE if failed else Exit.OK
+
+
+def _ages(call: Call, config: Config) -> tuple[Aged, ...]:
+    """How old the images are, where the project wants to know; what is worth a warning is said."""
+    from buildbox.archive.layout import Archive
+    from buildbox.config.model import Policy
+    from buildbox.policy import OLD, UNKNOWN, look_at_ages
+
+    path = call.archive_path
+    if config.policy == Policy():
+        return ()
+    archive = Archive.open(path, create=False) if path.exists() else None
+    found = look_at_ages(config, archive, call.host.now)
+    for aged in found:
+        if aged.state == OLD:
+            call.console.warn(f"{aged.pinned.title}: {aged.told}")
+        elif aged.state == UNKNOWN:
+            call.console.detail(f"{aged.pinned.title}: {aged.told}")
+    return found
+
+
+def _age_values(aged: Aged) -> dict[str, Any]:
+    image = str(aged.pinned.image)
+    return {"toolchain": aged.pinned.title, "image": image, "made": aged.date, "state": aged.state}
 
 
 def _ask(call: Call, config: Config) -> list[dict[str, Any]]:

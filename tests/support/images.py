@@ -82,6 +82,7 @@ def make_image(
     layer_type: str = OCI_LAYER_GZIP,
     pack: Callable[[bytes], bytes] | None = None,
     config_type: str = OCI_CONFIG,
+    created: str | None = None,
 ) -> MadeImage:
     """An image with one layer for each dict of path -> bytes, gzipped unless there is a `pack`."""
     settings = settings or Settings()
@@ -93,6 +94,7 @@ def make_image(
             "os": platform.os,
             "architecture": platform.architecture,
             **({"variant": platform.variant} if platform.variant else {}),
+            **({"created": created} if created else {}),
             "config": {
                 "Env": list(settings.env),
                 "User": settings.user,
