@@ -113,9 +113,14 @@ def read_kept_index(registry: Registry, repository: str, pin: Digest) -> bytes |
     blob = next((layer for layer in layers if layer.digest == pin and layer.size <= MAX_MANIFEST), None)
     if blob is None:
         raise ImageError(f"the tag {tag} in {registry.host}/{repository} doesn't hold that index")
+    return read_blob(registry, repository, blob)
+
+
+def read_blob(registry: Registry, repository: str, blob: Descriptor) -> bytes:
+    """A blob in memory, verified; who asks has seen that it isn't large. Raises ImageError, OtherBytes."""
     data = b"".join(registry.blob(repository, blob))
-    if Digest.of(data) != pin:
-        raise other_bytes(registry.host, pin, f"they hash to {Digest.of(data)}")
+    if Digest.of(data) != blob.digest:
+        raise other_bytes(registry.host, blob.digest, f"they hash to {Digest.of(data)}")
     return data
 
 

@@ -111,6 +111,11 @@ def log_layer(digest: Digest, size: int) -> Descriptor:
     return Descriptor(LOG, digest, size, annotations={_TITLE: "log"})
 
 
+def result_tag(fingerprint: Digest) -> str:
+    """The tag of a fingerprint's result in a registry."""
+    return f"result-sha256-{fingerprint.hex}"
+
+
 def is_result(data: bytes) -> bool:
     """Whether a manifest is that of a result."""
     try:

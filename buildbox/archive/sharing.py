@@ -2,6 +2,7 @@
 
     REMOTE/results                     the repository of all results
     tag result-sha256-HEX              the result of this fingerprint
+    tag provenance-sha256-HEX          the statement on it (statement_sharing.py)
 
 Who may write there decides what its readers get: a result is held against its own digests and must say that
 it is of the fingerprint asked for, but what a step would have made only running it tells. So machines read,
@@ -19,35 +20,32 @@ from buildbox.archive.hints import all_hints, write_hint
 from buildbox.archive.layout import Archive, BlobRefused
 from buildbox.archive.places import Place, results_place
 from buildbox.archive.push import Pushed, push_content, push_top
+from buildbox.archive.remote import read_blob
 from buildbox.archive.result_form import (
-    MAX_CONFIG,
     Result,
     check_entries,
     parse_result,
     parse_result_manifest,
+    result_tag,
 )
 from buildbox.archive.results import find_result
+from buildbox.archive.statement_sharing import UnsoundStatement, pull_statement, push_statement
 from buildbox.digest import Digest
 from buildbox.errors import ArchiveError, ImageError
 from buildbox.oci import OCI_MANIFEST, Descriptor, Manifest
 from buildbox.progress import Progress, Silent
-from buildbox.registry.client import NoManifest, OtherBytes, other_bytes
+from buildbox.registry.client import NoManifest, OtherBytes
 from buildbox.registry.refusal import Absent, TagFixed
 from buildbox.units import show_size
 
 if TYPE_CHECKING:
     from buildbox.registry.client import Registry
 
-_HELD = (OtherBytes, NoManifest)  # about one result; what else goes wrong is about the registry
+_HELD = (OtherBytes, NoManifest, UnsoundStatement)  # about one thing; what else goes wrong: the registry
 
 
 class Unsound(ImageError):
     """What a registry has as a result isn't that result."""
-
-
-def result_tag(fingerprint: Digest) -> str:
-    """The tag of a fingerprint's result."""
-    return f"result-sha256-{fingerprint.hex}"
 
 
 def pull_result(
@@ -65,7 +63,7 @@ def pull_result(
     where = f"{registry.host}/{repository}:{result_tag(fingerprint)}"
     try:
         manifest = parse_result_manifest(fetched.data, fingerprint)
-        config = _small_blob(registry, repository, manifest.config)
+        config = read_blob(registry, repository, manifest.config)
         result = parse_result(fetched.digest, manifest, config, fingerprint)
         check_entries(result)
         _fetch_layers(archive, registry, repository, manifest)
@@ -104,12 +102,16 @@ def push_result(
 
 def push_results(
     archive: Archive, registry: Registry, place: Place, progress: Progress
-) -> Iterator[tuple[Result, Pushed | None]]:
-    """Brings all results of the archive to the registry that can be used, each as `push_result` does."""
+) -> Iterator[tuple[Result, Pushed | None, Pushed | None]]:
+    """Brings all results of the archive to the registry that can be used, each as `push_result` does, with
+    the statements on them; gives what that was of the result, and of the statement."""
     for hint in all_hints(archive):
         result = find_result(archive, hint.fingerprint)
         if result:
-            yield result, push_result(archive, registry, place.repository, result, progress)
+            pushed = push_result(archive, registry, place.repository, result, progress)
+            new = pushed is not None
+            told = push_statement(archive, registry, place.repository, result, progress, replace=new)
+            yield result, pushed, told
 
 
 class RemoteResults:
@@ -161,21 +163,18 @@ class RemoteResults:
         if result:
             size = result.outputs.size + (result.log.size if result.log else 0)
             self._detail(f"{result.step}: result {fingerprint.short} from {self._place}, {show_size(size)}")
+            self._pull_statement(result, now)
         return result
 
     def push(self, result: Result) -> None:
-        """Brings the result of a step that has just passed to the registry, where that is wanted."""
+        """Brings a result and the statement on it to the registry, where that is wanted."""
         if not self._pushes:
             return
         try:
-            pushed = push_result(
-                self._archive,
-                self._ask(),
-                self._place.repository,
-                result,
-                Silent(),
-                replace=result.fingerprint in self._unsound,
-            )
+            where = self._archive, self._ask(), self._place.repository
+            replace = result.fingerprint in self._unsound
+            pushed = push_result(*where, result, Silent(), replace=replace)
+            told = push_statement(*where, result, Silent(), replace=pushed is not None)
         except (*_HELD, TagFixed) as error:
             self._detail(error.reason)
         except (ImageError, ArchiveError) as error:
@@ -184,6 +183,8 @@ class RemoteResults:
         else:
             if pushed:
                 self._detail(f"{result.step}: result pushed to {self._place}, {show_size(pushed.sent)}")
+            if told:
+                self._detail(f"{result.step}: statement pushed to {self._place}, {show_size(told.sent)}")
 
     def close(self) -> None:
         """Lets go of the connections."""
@@ -191,6 +192,16 @@ class RemoteResults:
             if self._registry:
                 self._registry.close()
                 self._registry = None
+
+    def _pull_statement(self, result: Result, now: float) -> None:
+        """The statement on a result that came just now; the result counts without one."""
+        try:
+            pull_statement(self._archive, self._ask(), self._place.repository, result, now)
+        except _HELD as error:
+            self._detail(error.reason)
+        except (ImageError, ArchiveError) as error:
+            self._pulls = self._pushes = False
+            self._give_up(f"results aren't asked of {self._place}: {error.reason}")
 
     def _ask(self) -> Registry:
         with self._lock:
@@ -202,15 +213,6 @@ class RemoteResults:
         with self._lock:
             told, self._told = self._told, True
         (self._detail if told else self._note)(why)
-
-
-def _small_blob(registry: Registry, repository: str, blob: Descriptor) -> bytes:
-    """A blob in memory: its descriptor says at most MAX_CONFIG bytes. Raises ImageError, OtherBytes."""
-    assert blob.size <= MAX_CONFIG
-    data = b"".join(registry.blob(repository, blob))
-    if Digest.of(data) != blob.digest:
-        raise other_bytes(registry.host, blob.digest, f"they hash to {Digest.of(data)}")
-    return data
 
 
 def _fetch_layers(archive: Archive, registry: Registry, repository: str, manifest: Manifest) -> None:

@@ -92,10 +92,13 @@ def parse_statement_manifest(data: bytes) -> StatementManifest:
     if statement.size > MAX_STATEMENT or any(each.size > MAX_ENVELOPE for each in envelopes):
         raise ValueError("a part is larger than that of any real statement")
     result = told.get(_RESULT)
+    created = datetime.fromisoformat(str(told.get(CREATED)).replace("Z", "+00:00"))
+    if created.tzinfo is None:
+        raise ValueError("its time has no zone")
     return StatementManifest(
         Digest.parse(str(told.get(FINGERPRINT))),
         Digest.parse(str(result)) if result is not None else None,
-        datetime.fromisoformat(str(told.get(CREATED)).replace("Z", "+00:00")).timestamp(),
+        created.timestamp(),
         statement,
         envelopes[0] if envelopes else None,
     )

@@ -35,14 +35,16 @@ def push(
     another repository of the registry has are mounted from it. Logins are those of `docker login`.
 
     Results of tasks, of all projects, go to REGISTRY/PATH/results with --results, each under a tag of its
-    fingerprint (result-sha256-...); one that is there stays. Who may write there decides what all who read
-    there take for made: let CI push, and others pull (`results` in [archive] of config.toml). `buildbox run`
-    asks for results there by itself.
+    fingerprint (result-sha256-...); one that is there stays. The statements on them go along
+    (provenance-sha256-...); one that is there makes way only for a signed one. Who may write there decides
+    what all who read there take for made: let CI push, and others pull (`results` in [archive] of
+    config.toml). `buildbox run` asks for results there by itself.
 
     Prints what the remote archive calls each image. With --json: {"remote", "images": [{"toolchains",
     "image", "place", "platforms", "missing", "refused", "pushed", "mounted", "present"}], "results":
-    {"pushed", "present", "bytes"}}, the last three of an image in bytes; "missing" are the platforms that the
-    archive lacks; of results how many were pushed and how many were there, null without --results.
+    {"pushed", "present", "statements", "bytes"}}, the last three of an image in bytes; "missing" are the
+    platforms that the archive lacks; of results how many were pushed and how many were there, how many
+    statements were pushed; null without --results.
 
     Examples:
 
@@ -100,15 +102,17 @@ def _push_results(call: Call, archive: Archive, registry: Registry, remote: str)
     from buildbox.units import show_size
 
     place = results_place(remote)
-    counted = {"pushed": 0, "present": 0, "bytes": 0}
-    for result, pushed in push_results(archive, registry, place, Silent()):
+    counted = {"pushed": 0, "present": 0, "statements": 0, "bytes": 0}
+    for result, pushed, told in push_results(archive, registry, place, Silent()):
         counted["pushed" if pushed else "present"] += 1
-        if pushed:
-            counted["bytes"] += pushed.sent
-            call.console.detail(f"{result.step}: {place}, {show_size(pushed.sent)}")
+        counted["statements"] += told is not None
+        sent = sum(each.sent for each in (pushed, told) if each)
+        counted["bytes"] += sent
+        if pushed or told:
+            call.console.detail(f"{result.step}: {place}, {show_size(sent)}")
     call.console.say(
-        f"results: {counted['pushed']} pushed to {place}, {show_size(counted['bytes'])}; "
-        f"{counted['present']} there already"
+        f"results: {counted['pushed']} pushed to {place} with {counted['statements']} statements, "
+        f"{show_size(counted['bytes'])}; {counted['present']} there already"
     )
     return counted
 

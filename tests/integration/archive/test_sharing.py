@@ -16,9 +16,9 @@ import pytest
 
 from buildbox.archive.hints import all_hints
 from buildbox.archive.layout import Archive
-from buildbox.archive.result_form import Result
+from buildbox.archive.result_form import Result, result_tag
 from buildbox.archive.results import extract, find_result, replay
-from buildbox.archive.sharing import RemoteResults, result_tag
+from buildbox.archive.sharing import RemoteResults
 from buildbox.digest import Digest
 from buildbox.oci import OCI_MANIFEST, Descriptor, canonical
 from buildbox.registry.client import Registry
@@ -343,4 +343,4 @@ def test_all_results_are_pushed_by_hand(tmp_path: Path, real_registry: RealRegis
     first = json.loads(project.ok("--json", "archive", "push", "--to", remote, "--results"))
     again = json.loads(project.ok("--json", "archive", "push", "--to", remote, "--results"))
     assert (first["results"]["pushed"], first["results"]["present"]) == (3, 0)
-    assert again["results"] == {"pushed": 0, "present": 3, "bytes": 0}
+    assert again["results"] == {"pushed": 0, "present": 3, "statements": 0, "bytes": 0}
