@@ -16,8 +16,9 @@ The artifact "capsule" (manifest.md, section "Guidelines for Artifact Usage"):
     artifactType  application/vnd.buildbox.capsule.v1
     config        application/vnd.buildbox.capsule.config.v1+json: {"version", "builds": [{"statement",
                   "envelope", "inputs", "result"}], "left-out": [...]}, digests of what is in it
-    layers        README.md; statements/*.intoto.jsonl; inputs/HEX.tar, trees of inputs (trees/packing.py);
-                  source/*.bundle, git bundles; recipes/NAME/VERSION/*. Their titles are these names.
+    layers        README.md; statements/*.json, and *.intoto.jsonl of signed ones; inputs/HEX.tar, trees
+                  of inputs (trees/packing.py); source/*.bundle, git bundles; recipes/NAME/VERSION/*. Their
+                  titles are these names.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def reproduce_all(call: Call, wanted: Wanted) -> Iterator[tuple[str, Sequence[Re
     project = call.project_root()
     base = project or host.cwd
     with ExitStack() as stack:
-        new_folder = stack.enter_context(_work(call, base))
+        new_folder = stack.enter_context(work_in(call, base))
         told, subjects, supply = _subjects(call, wanted.file, base, new_folder)
         statements = [statement for subject in subjects for statement in subject.statements]
         env = _given(wanted.env, host.env, statements)
@@ -142,7 +142,7 @@ def _vetted(statement: Statement, env: Mapping[str, str], secrets: Sequence[str]
 
 
 @contextmanager
-def _work(call: Call, base: Path) -> Iterator[Callable[[], Path]]:
+def work_in(call: Call, base: Path) -> Iterator[Callable[[], Path]]:
     """Gives empty folders to work in, gone at the end; after a kill, the next run there removes them."""
     own = own_folder(base, STATE)
     if own:

@@ -19,6 +19,7 @@ from buildbox.recipes.lock import Package, Wheel
 from buildbox.reference import ImageRef
 
 ARTIFACT = "application/vnd.buildbox.packages.v1"  # artifactType of a lock's packages
+EMPTY = b"{}"  # manifest.md, section "Guidance for an Empty Descriptor"
 _EMPTY = "application/vnd.oci.empty.v1+json"
 
 
@@ -27,19 +28,25 @@ def keep_listed(layers: Sequence[Descriptor], name: ImageRef, checksum: Digest, 
 
     `checksum` is that of their lock. Gives the list's digest. Raises ArchiveError.
     """
-    manifest = canonical(
+    archive.add_bytes(EMPTY)
+    manifest = list_bytes(layers, checksum)
+    digest = archive.add_bytes(manifest)
+    archive.keep(Descriptor(OCI_MANIFEST, digest, len(manifest)), full_name(name, digest))
+    return digest
+
+
+def list_bytes(layers: Sequence[Descriptor], checksum: Digest) -> bytes:
+    """The list of packages, as a manifest; its config is EMPTY."""
+    return canonical(
         {
             "schemaVersion": 2,
             "mediaType": OCI_MANIFEST,
             "artifactType": ARTIFACT,
-            "config": Descriptor(_EMPTY, archive.add_bytes(b"{}"), 2).to_json(),
+            "config": Descriptor(_EMPTY, Digest.of(EMPTY), len(EMPTY)).to_json(),
             "layers": [layer.to_json() for layer in layers],
             "annotations": {"buildbox.lock.checksum": str(checksum)},
         }
     )
-    digest = archive.add_bytes(manifest)
-    archive.keep(Descriptor(OCI_MANIFEST, digest, len(manifest)), full_name(name, digest))
-    return digest
 
 
 def listed(archive: Archive) -> frozenset[Digest]:

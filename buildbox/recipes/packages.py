@@ -44,6 +44,11 @@ def gather(
 
 def keep(lock: Lock, image: ImageRef, archive: Archive) -> Digest:
     """Lists the lock's packages and wheels, all of them in the archive, so that they stay there."""
+    return keep_listed(contents(lock), list_name(image), lock.checksum, archive)
+
+
+def contents(lock: Lock) -> list[Descriptor]:
+    """The lock's packages and wheels, as the list of them has them."""
     debs = [
         Descriptor(
             DEBIAN_PACKAGE,
@@ -53,8 +58,12 @@ def keep(lock: Lock, image: ImageRef, archive: Archive) -> Digest:
         )
         for package in lock.packages
     ]
-    name = ImageRef.parse(f"{image.tagged}-packages")
-    return keep_listed([*debs, *descriptors(lock.wheels)], name, lock.checksum, archive)
+    return [*debs, *descriptors(lock.wheels)]
+
+
+def list_name(image: ImageRef) -> ImageRef:
+    """What the list of an image's packages is called."""
+    return ImageRef.parse(f"{image.tagged}-packages")
 
 
 def _fetch(

@@ -1,0 +1,70 @@
+"""A capsule's tar, written beside its place and renamed: nothing half-written ever has its name."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from buildbox.archive.files import sync_folder, write_all
+from buildbox.archive.layout import LAYOUT
+from buildbox.capsule.form import BLOBS, INDEX_FILE, LAYOUT_FILE, README
+from buildbox.capsule.members import plain_header
+from buildbox.capsule.opening import is_capsule
+from buildbox.capsule.parts import Blob
+from buildbox.errors import UsageError
+from buildbox.progress import Meter
+from buildbox.trees.tar import END, padding
+
+
+@contextmanager
+def aside(to: Path) -> Iterator[tuple[int, Path]]:
+    """An empty file beside `to`, locked: what a dead call left is taken over. Gone at the end of the block,
+    unless it was renamed. Raises UsageError where it can't be made, or `to` is something else than a capsule.
+    """
+    if os.path.lexists(to) and not (to.is_file() and is_capsule(to)):
+        raise UsageError(
+            f"{to} is there, and is no capsule", "Name another file; only an older capsule is replaced."
+        )
+    path = to.with_name(f".{to.name}.part")
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    except OSError as error:
+        raise UsageError(f"{to} can't be written: {error.strerror}") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(file, 0)
+        try:
+            yield file, path
+        finally:
+            path.unlink(missing_ok=True)
+    except BlockingIOError:
+        raise UsageError(f"{to} is just being written by another buildbox") from None
+    finally:
+        os.close(file)
+
+
+def write_tar(file: int, readme: bytes, index: bytes, blobs: Iterable[Blob], meter: Meter) -> None:
+    """Writes the whole tar, and has it on the disk. Raises BlobMissing, BlobDamaged, OSError."""
+    for name, data in ((README, readme), (LAYOUT_FILE, LAYOUT), (INDEX_FILE, index)):
+        write_all(file, plain_header(name, len(data)) + data + padding(len(data)))
+    for blob in sorted(blobs, key=lambda blob: blob.digest):
+        write_all(file, plain_header(f"{BLOBS}{blob.digest.hex}", blob.size))
+        for chunk in blob.read():
+            write_all(file, chunk)
+            meter.advance(len(chunk))
+        write_all(file, padding(blob.size))
+    write_all(file, END)
+    os.fsync(file)
+
+
+def put(path: Path, to: Path, check: Callable[[Path], None]) -> None:
+    """Gives the written file its name, once `check` has nothing against it. Raises what that raises."""
+    check(path)
+    try:
+        path.replace(to)
+        sync_folder(to.parent)
+    except OSError as error:
+        raise UsageError(f"{to} can't be written: {error.strerror}") from error
