@@ -9,12 +9,14 @@ import typer
 
 from buildbox.cli.call import Call
 from buildbox.cli.options import Allow
+from buildbox.errors import BuildboxError, CantTell, Mismatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from buildbox.logs import Logs
     from buildbox.rebuilding.reproduce import Reproduced
+    from buildbox.rebuilding.verdict import State
     from buildbox.vary.explain import Varied
 
 _LAST = 20  # lines of a failed build's log
@@ -58,7 +60,8 @@ def reproduce(
 
     With --json: {"state", "file", "statement", "builds": [{"step", "state", "reason", "missing", "seconds",
     "source", "folder", "outputs": [{"path", "state", "stated", "built", "why"}], "varied": {"causes":
-    [{"names", "title", "how", "files", "failure", "remedies"}], "varied", "unvaried", "builds"}}]}.
+    [{"names", "title", "how", "files", "failure", "remedies"}], "varied", "unvaried", "builds"}}], "error":
+    {"reason", "hint"}}.
 
     Exit status: 0 identical, 122 different, 119 can't tell, for something is missing: all of it is listed.
 
@@ -75,21 +78,41 @@ def reproduce(
       buildbox reproduce --vary dist/hello.jar
     """
     from buildbox.cli.reproducing import Wanted, reproduce_all
-    from buildbox.rebuilding.verdict import overall
+    from buildbox.rebuilding.build import Interrupted
+    from buildbox.rebuilding.verdict import State, overall
 
     call: Call = ctx.obj
     wanted = Wanted(
         call.host.cwd / file, output, tuple(env or ()), tuple(secret or ()), tuple(allow or ()), vary
     )
-    with reproduce_all(call, wanted) as (told, found, logs):
-        state = overall(each.state for each in found)
+    try:
+        with reproduce_all(call, wanted) as (told, found, logs):
+            state = overall(each.state for each in found)
+            if call.console.json:
+                _document(call, file, state, told, [_values(each) for each in found])
+            for each in found:
+                _show(call, each, logs)
+        return state.exit
+    except (CantTell, Mismatch) as error:
         if call.console.json:
-            builds = [_values(each) for each in found]
-            value = {"state": state.value, "file": str(file), "statement": told, "builds": builds}
-            call.console.document(value)
-        for each in found:
-            _show(call, each, logs)
-    return state.exit
+            state = State.CANT_TELL if isinstance(error, CantTell) else State.DIFFERENT
+            _document(call, file, state, "", [], error)
+        raise
+    except Interrupted as stopped:
+        return stopped.status
+
+
+def _document(
+    call: Call,
+    file: Path,
+    state: State,
+    told: str,
+    builds: Sequence[dict[str, Any]],
+    error: BuildboxError | None = None,
+) -> None:
+    fault = {"reason": error.reason, "hint": error.hint} if error else None
+    value = {"state": state.value, "file": str(file), "statement": told, "builds": builds, "error": fault}
+    call.console.document(value)
 
 
 def _values(each: Reproduced) -> dict[str, Any]:

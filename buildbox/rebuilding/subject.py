@@ -52,7 +52,8 @@ def find_subject(path: Path, archive: Archive | None) -> Subject:
         raise contradiction
     if is_statement(path):
         return Subject(f"{path}", (_read(read_given(path)),))
-    raise unknown(found, archive)
+    nothing = unknown(found, archive)
+    raise CantTell(nothing.reason, "Name its statement itself, or a capsule that has it.", nothing.missing)
 
 
 def _kept(artifact: Artifact, archive: Archive | None) -> tuple[Statement, ...]:
