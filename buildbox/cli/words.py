@@ -7,7 +7,7 @@ from collections.abc import Sequence
 VERBS = (
     *("init", "check", "list", "graph", "run", "shell", "exec"),
     *("pin", "images", "archive", "doctor", "clean"),
-    *("keygen", "verify", "reproduce"),
+    *("keygen", "verify", "reproduce", "log", "capsule"),
 )
 WITH_VALUE = ("-C", "--project", "--engine", "--color")
 FLAGS = ("--offline", "-q", "--quiet", "-v", "--verbose", "--json")

@@ -262,3 +262,65 @@ def test_a_step_that_fails_or_lacks_an_output_leaves_no_statement(make_project: 
     for task in ("fails", "lacks", "link"):
         project.run("run", "--provenance", task)
     assert kept(project) == []
+
+
+def test_the_log_of_what_was_built(make_project: MakeProject, tmp_path: Path) -> None:
+    project = make_project(GRAPH)
+    project.write({"src/a.txt": "text\n", ".gitignore": "/gen\n"})
+    assert "nothing is known" in project.run("log").err
+    source = commit(project)
+    run_well(project, "pack")
+    project.write({"src/a.txt": "another\n"})
+    run_well(project, "pack")
+    listed = project.run("log")
+    rows = [line.split() for line in listed.out.splitlines()[1:]]
+    assert [row[3] for row in rows] == ["pack", "gen", "pack", "gen"]
+    assert [row[-4] for row in rows] == [f"{source.commit[:10]}*"] * 2 + [source.commit[:10]] * 2
+    found = json.loads(project.run("log", "--json", "-n", "3").out)["builds"]
+    assert [build["task"] for build in found] == ["pack", "gen", "pack"]
+    assert "-n 30" in project.run("log", "-n", "3").err
+    # the same by an id, a fingerprint, the file that was made, and another of the same bytes
+    (tmp_path / "elsewhere").write_bytes((project.root / "dist/packed").read_bytes())
+    by_id = found[0]["statement"].removeprefix("sha256:")[:12]
+    names = (
+        by_id,
+        found[0]["statement"],
+        found[0]["fingerprint"],
+        "dist/packed",
+        str(tmp_path / "elsewhere"),
+    )
+    told_of = [json.loads(project.run("log", "--json", name).out) for name in names]
+    assert all(each == told_of[0] for each in told_of)
+    document = told_of[0].pop("document")
+    assert told_of[0] == found[0]
+    assert statement_bytes(parse_statement(json.dumps(document).encode())) in [
+        each.data for each in kept(project)
+    ]
+    words = project.run("log", "dist/packed").out
+    assert (
+        "with changes that no commit has" in words and "the working tree wasn't as its commit has it" in words
+    )
+    # of another project
+    project.write(
+        {".buildbox.toml": '[project]\nname = "other"\n' + (project.root / ".buildbox.toml").read_text()}
+    )
+    assert project.run("log").out == ""
+    assert len(project.run("log", "--all").out.splitlines()) == 5
+
+
+def test_a_statement_is_kept_or_let_go_by_hand(make_project: MakeProject) -> None:
+    project = make_project(GRAPH)
+    project.write({"src/a.txt": "text\n"})
+    run_well(project, "gen")
+    assert project.run("log", "--keep", "gen").status == 0
+    assert [each.kept for each in kept(project)] == [True]
+    assert project.run("log", "--no-keep", "gen/out.txt").status == 0
+    assert [each.kept for each in kept(project)] == [False]
+    for line, status, words in (
+        (("log", "--keep"), 2, "which build"),
+        (("log", "abcdef0123"), 2, "no statement abcdef0123"),
+        (("log", "no-such-file"), 2, "no file no-such-file"),
+        (("log", "src/a.txt"), 119, "no statement tells of"),
+    ):
+        done = project.run(*line)
+        assert (done.status, words in done.err) == (status, True), done.err
