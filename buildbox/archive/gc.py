@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from buildbox.archive import files, savers
-from buildbox.archive.hints import forget_hints, result_name, state_of_hints
+from buildbox.archive.hints import forget_hints, look_up, result_name, state_of_hints
 from buildbox.archive.layout import REPAIR, Archive
 from buildbox.archive.left import Needs, needs_of_kept, take_results, take_statements
 from buildbox.archive.marks import forget_marks, state_of_marks, statement_name
@@ -215,7 +215,9 @@ def _all_kept(archive: Archive, needed: Needs) -> tuple[Kept, ...]:
 
 
 def _last_used(work: _Work, kept: Kept) -> float | None:
-    return kept.hint.used if kept.hint else last_used(work.data, kept.manifests)
+    """Statements are used with the result of their fingerprint, images by what runs in them."""
+    hint = look_up(work.archive, kept.mark.fingerprint) if kept.mark else kept.hint
+    return hint.used if hint else last_used(work.data, kept.manifests)
 
 
 def _state_of_names(archive: Archive) -> tuple[int, int, int, int]:

@@ -22,17 +22,20 @@ from buildbox.archive.statements import (
     KeptStatement,
     all_statements,
     find_statements,
+    keep_statement,
     set_kept,
     statements_of,
 )
 from buildbox.digest import Digest
 from buildbox.errors import ArchiveError
 from buildbox.progress import Silent
+from buildbox.provenance.form import statement_bytes
 from buildbox.provenance.statement import Need, UsedImage
 from tests.support import results
 from tests.support.images import AMD64, MadeImage, make_image, make_index
 from tests.support.kept_statements import A_FILE, envelope_of, keep
 from tests.support.project import Project
+from tests.support.statements import a_statement
 
 DAY = 86400
 IMAGE = make_index(make_image({"data": os.urandom(3000)}, platform=AMD64))
@@ -123,6 +126,24 @@ def test_what_nobody_asked_to_stay_holds_nothing_and_goes_by_age(archive: Archiv
     assert tuple(all_statements(archive)) == ()
     assert not archive.has(kept.manifest)
     assert find_result(archive, built.fingerprint) is None
+
+
+def test_one_on_a_result_that_is_still_used_stays_with_it(archive: Archive, scratch: Path) -> None:
+    built = results.keep(archive, scratch, 2)
+    for run in ("one", "two"):
+        keep_statement(
+            archive,
+            statement_bytes(a_statement(run=run)),
+            fingerprint=built.fingerprint,
+            result=built.manifest if run == "one" else None,
+            now=time.time(),
+        )
+    keep(archive, time.time())
+    age(archive, 100)
+    assert find_result(archive, built.fingerprint, time.time()) == built
+    savers.end(archive.path)
+    gather(archive)
+    assert [kept.fingerprint for kept in all_statements(archive)] == [built.fingerprint] * 2
 
 
 def test_a_damaged_one_that_is_to_stay_is_mended_before_anything_is_collected(
