@@ -59,9 +59,9 @@ def reproduce(
     order of files and time; where that makes a difference, it says which of them does, and what helps.
 
     With --json: {"state", "file", "statement", "builds": [{"step", "state", "reason", "missing", "seconds",
-    "source", "folder", "outputs": [{"path", "state", "stated", "built", "why"}], "varied": {"causes":
-    [{"names", "title", "how", "files", "failure", "remedies"}], "varied", "unvaried", "builds"}}], "error":
-    {"reason", "hint"}}.
+    "source", "folder", "outputs": [{"path", "state", "stated", "built", "why"}], "reports", "varied":
+    {"causes": [{"names", "title", "how", "files", "failure", "remedies"}], "varied", "unvaried", "builds"}}],
+    "error": {"reason", "hint"}}.
 
     Exit status: 0 identical, 122 different, 119 can't tell, for something is missing: all of it is listed.
 
@@ -77,7 +77,7 @@ def reproduce(
 
       buildbox reproduce --vary dist/hello.jar
     """
-    from buildbox.cli.reproducing import Wanted, reproduce_all
+    from buildbox.cli.reproducing import Wanted, diffoscope_reports, reproduce_all
     from buildbox.rebuilding.build import Interrupted
     from buildbox.rebuilding.verdict import State, overall
 
@@ -88,10 +88,13 @@ def reproduce(
     try:
         with reproduce_all(call, wanted) as (told, found, logs):
             state = overall(each.state for each in found)
+            reports = [diffoscope_reports(call, each, logs) for each in found]
             if call.console.json:
-                _document(call, file, state, told, [_values(each) for each in found])
-            for each in found:
+                _document(call, file, state, told, [*map(_values, found, reports)])
+            for each, written in zip(found, reports, strict=True):
                 _show(call, each, logs)
+                for report in written:
+                    call.console.say(f"diffoscope's report is {report}")
         return state.exit
     except (CantTell, Mismatch) as error:
         if call.console.json:
@@ -115,11 +118,12 @@ def _document(
     call.console.document(value)
 
 
-def _values(each: Reproduced) -> dict[str, Any]:
+def _values(each: Reproduced, reports: Sequence[Path]) -> dict[str, Any]:
     return {
         **each.verdict.to_json(),
         "source": each.source,
         "folder": str(each.folder) if each.folder else None,
+        "reports": [str(report) for report in reports],
         "varied": each.varied.to_json() if each.varied else None,
     }
 

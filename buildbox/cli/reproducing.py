@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
+from shutil import which
 from tempfile import TemporaryDirectory
 
 from buildbox.archive.results import Result
@@ -28,6 +29,7 @@ from buildbox.tasks.plan import Step
 from buildbox.workspace import FOLDER, STATE, own_folder
 
 _REPRODUCED = "reproduced"
+_MOST_REPORTS = 5  # of diffoscope, which may take minutes for each
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,33 @@ def reproduce_all(call: Call, wanted: Wanted) -> Iterator[tuple[str, Sequence[Re
         found = []
         for subject in subjects:
             places = [subject.artifact, base] if subject.artifact else [base]
-            found.append(reproduce(session, supply, subject, replace(wishes, originals=places)))
+            each = reproduce(session, supply, subject, replace(wishes, originals=places))
+            # diffoscope runs many programs on what it reads: not on what a stranger's capsule has.
+            found.append(replace(each, originals={}) if supply.closed else each)
             logs.log(found[-1].statement.step.name).close()
         yield told, found, logs
+
+
+def diffoscope_reports(call: Call, each: Reproduced, logs: Logs) -> Sequence[Path]:
+    """Reports on files that differ, beside the log of the build; none where diffoscope isn't installed."""
+    from buildbox.comparing.diffoscope import diffoscope_report
+
+    program = which("diffoscope", path=call.host.env.get("PATH") or os.defpath)
+    if program is None or each.folder is None or not each.originals:
+        return ()
+    logs.folder()
+    found = []
+    for path, original in list(each.originals.items())[:_MOST_REPORTS]:
+        if logs.kept is None:
+            break
+        to = logs.kept / f"{file_name(f'{each.statement.step.name}+{path}').removesuffix('.log')}.txt"
+        call.console.say(f"diffoscope looks at {path}")
+        problem = diffoscope_report(original, each.folder / path, to, program)
+        if problem:
+            call.console.say(f"there is no report on {path}: {problem}")
+        else:
+            found.append(to)
+    return found
 
 
 class _OnStderr:

@@ -46,6 +46,7 @@ class Reproduced:
     verdict: Verdict
     source: str = ""  # where the inputs were from, for people
     folder: Path | None = None  # what was built
+    originals: Mapping[str, Path] = field(default_factory=dict)  # of files that differ, as far as at hand
     failed: bool = False  # the build itself, so that its log tells more
     varied: Varied | None = None  # None: it wasn't asked for, or the build failed
 
@@ -83,6 +84,7 @@ def _reproduce(gathered: Gathered, wishes: Wishes) -> Reproduced:
     verdict = judge(statement, built)
     failed = bool(built.outcome.status)
     folder = _kept(built, wishes.place(statement)) if built.folder else None
+    originals: Mapping[str, Path] = {}
     if folder and verdict.wrong:
         archive = gathered.session.archive
         originals = find_originals(verdict, statement, archive, wishes.originals, wishes.new_folder())
@@ -92,7 +94,7 @@ def _reproduce(gathered: Gathered, wishes: Wishes) -> Reproduced:
         output = wishes.output(statement)
         first = attempt(built, folder)
         varied = vary_rebuild(gathered, first, wishes.new_folder, say=wishes.say, output=output)
-    return Reproduced(statement, verdict, source, folder, failed, varied)
+    return Reproduced(statement, verdict, source, folder, originals, failed, varied)
 
 
 def _kept(built: Built, to: Path) -> Path:
