@@ -76,7 +76,7 @@ def create(
             left = add_recipe(parts, ref, origin.catalogues)
             notes += [left] if left else []
         statements = tuple(each.statement for each in chosen)
-        text = readme(statements, builds, parts.layers, tuple(parts.entries), bundled, tuple(notes))
+        text = readme(statements, builds, parts, bundled, notes)
         assert text.startswith(MAGIC)
         parts.add_file(README, TEXT, text)
         index = parts.finish(Capsule(tuple(builds), tuple(notes)))

@@ -46,6 +46,7 @@ class Parts:
     blobs: dict[Digest, Blob] = field(default_factory=dict)
     entries: dict[str, Descriptor] = field(default_factory=dict)  # of index.json, by name
     layers: dict[str, Descriptor] = field(default_factory=dict)  # by title
+    outputs: dict[Digest, Digest] = field(default_factory=dict)  # of results, as a tar, by fingerprint
 
     def add_image(self, ref: ImageRef, image: ArchivedImage) -> None:
         """The image for one platform, and the index that the pin names."""
@@ -65,6 +66,7 @@ class Parts:
         for part in (manifest.config, *manifest.layers):
             self._take(part.digest)
         self._take(result.manifest)
+        self.outputs[result.fingerprint] = result.outputs.digest
         self._name(result_name(result.fingerprint), Descriptor(OCI_MANIFEST, result.manifest, len(data)))
 
     def add_artifact(self, name: str, manifest: bytes, contents: Iterable[bytes]) -> None:

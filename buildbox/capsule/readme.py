@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from buildbox.archive.images import full_name
 from buildbox.capsule.form import MAGIC, Build
+from buildbox.capsule.parts import Parts
 from buildbox.capsule.sources import Bundled
-from buildbox.oci import Descriptor
 from buildbox.provenance.statement import Statement
+from buildbox.reference import ImageRef
 from buildbox.trees.bundle import explain_bundle
 from buildbox.trees.entry import FILE, PROGRAM
 from buildbox.trees.faults import shown
@@ -26,6 +28,8 @@ With buildbox and an engine (Docker or Podman), without any network:
 
 It runs the same commands in the same images and says whether the same bytes come out. Nothing runs outside of
 a container. `buildbox capsule show THIS-FILE` lists what is in here.
+
+## What can be made again
 """
 
 _BY_HAND = """
@@ -34,67 +38,76 @@ _BY_HAND = """
 This file is a tar, and what is in it an OCI image layout (github.com/opencontainers/image-spec), which many
 tools read:
 
-    tar -xf THIS-FILE                   # index.json says by name what blobs/sha256/* are
-    skopeo copy oci:.:NAME docker-daemon:tools:again      # an image, by its name in index.json
-
-The artifact `capsule` in index.json lists the other files with their titles:
+    tar -xf THIS-FILE
 """
 
 
 def readme(
     statements: Sequence[Statement],
     builds: Sequence[Build],
-    layers: Mapping[str, Descriptor],
-    names: Iterable[str],
+    parts: Parts,
     bundled: Sequence[Bundled],
     left_out: Sequence[str],
 ) -> bytes:
-    """The text. `layers` are the capsule's files by title, `names` those of index.json."""
-    lines = [*_START.splitlines(), "## What can be made again"]
+    """The text. `parts` are all but the README itself and what the capsule says of itself."""
+    lines = [*_START.splitlines(), ""]
     for statement, build in zip(statements, builds, strict=True):
-        lines += ["", *_build(statement, build)]
+        lines += [*_build(statement, build, parts), ""]
     lines += _BY_HAND.splitlines()
-    lines += ["", *(f"    {layer.digest.hex}  {title}" for title, layer in sorted(layers.items()))]
-    lines += ["", "and index.json has these names:", "", "    capsule"]
-    lines += [f"    {name}" for name in sorted(names)]
+    lines += _indented(f"skopeo copy oci:.:{name} docker-daemon:tools:again" for name in _images(statements))
+    lines += ["", "The artifact `capsule` in index.json lists the other files with their titles:", ""]
+    lines += _indented(f"{layer.digest.hex}  {title}" for title, layer in sorted(parts.layers.items()))
+    lines += ["", "These names are in index.json:", "", *_indented(["capsule", *sorted(parts.entries)])]
     for one in bundled:
         where = f"the submodule {shown(one.path)}" if one.path else "the source"
-        blob = f"blobs/sha256/{layers[one.title].digest.hex}"
-        lines += ["", f"Commit {one.commit} of {where}, as a working tree of git:", ""]
-        lines += [f"    {line}" for line in explain_bundle(blob, one.commit).splitlines()]
+        blob = f"../blobs/sha256/{parts.layers[one.title].digest.hex}"
+        lines += ["", f"Commit {one.commit} of {where}, as a working tree of git, in a new folder:", ""]
+        lines += _indented(explain_bundle(blob, one.commit).splitlines())
     if left_out:
-        lines += ["", "## What isn't in here", ""]
-        lines += [f"- {line}" for text in left_out for line in text.splitlines()[:1]]
+        lines += ["", "## What isn't in here", "", *(f"- {text.splitlines()[0]}" for text in left_out)]
     return MAGIC + "\n".join([*lines, ""]).encode(errors="backslashreplace")
 
 
-def _build(statement: Statement, build: Build) -> Iterator[str]:
+def _build(statement: Statement, build: Build, parts: Parts) -> Iterator[str]:
     source = statement.source
     yield f"### {shown(statement.step.name)} of {shown(statement.project)}"
     yield ""
     files = [entry for entry in statement.outputs if entry.mode in (FILE, PROGRAM)]
-    for entry in files[:_MOST]:
-        yield f"    {entry.digest}  {shown(entry.path)}  ({show_size(entry.size)})"
+    yield from _indented(
+        f"{entry.digest}  {shown(entry.path)}  ({show_size(entry.size)})" for entry in files[:_MOST]
+    )
     if len(files) > _MOST:
         yield f"    and {len(files) - _MOST} more: see its statement"
     yield ""
     if source:
         yield f"- source: commit {source.commit}" + ("" if source.clean else ", with changes beside it")
-    yield f"- inputs: {statement.files} files, blobs/sha256/{build.inputs.hex} is a tar of them"
+    count = "one file" if statement.files == 1 else f"{statement.files} files"
+    yield f"- inputs: blobs/sha256/{build.inputs.hex}, a tar of {count}"
+    for need in statement.needs:
+        if need.fingerprint in parts.outputs:
+            tar = parts.outputs[need.fingerprint]
+            yield f"- outputs of {shown(need.step)}: blobs/sha256/{tar.hex}, a tar"
     yield f"- image: {statement.image.reference} ({statement.image.platform})"
     yield from (f"- beside it: {name}, {image.reference}" for name, image in statement.services.items())
-    for need in statement.needs:
-        yield f"- needs: the outputs of {shown(need.step)}" + (
-            f", in result@{need.fingerprint}" if need.fingerprint else ""
-        )
-    yield from (f"- {shown(limit)}" for limit in statement.limits)
     yield f"- statement: blobs/sha256/{build.statement.hex}"
     if build.envelope:
         yield f"- the same, signed: blobs/sha256/{build.envelope.hex}"
+    yield from (f"- {shown(limit)}" for limit in statement.limits)
     yield ""
-    yield "By hand, with its inputs and the outputs that it needs unpacked in ./src:"
+    yield "By hand, with the inputs and the outputs that it needs unpacked in ./src, and the image loaded:"
     yield ""
-    yield from (f"    {line}" for line in _command(statement))
+    yield from _indented(_command(statement))
+
+
+def _images(statements: Iterable[Statement]) -> Iterator[str]:
+    """The images' names in index.json, each once."""
+    used = [image for each in statements for image in (each.image, *each.services.values())]
+    for image in dict.fromkeys(used):
+        yield full_name(ImageRef.parse(image.reference), image.index or image.manifest)
+
+
+def _indented(lines: Iterable[str]) -> Iterator[str]:
+    return (f"    {line}" for line in lines)
 
 
 def _command(statement: Statement) -> Iterator[str]:
