@@ -67,8 +67,8 @@ def verify_artifact(path: Path, given: Path | None, archive: Archive | None, tru
         return _verify(artifact, near, trust)
     kept = find_statements(archive, artifact.subject) if archive and artifact.subject else ()
     if kept:
-        where = f"the statement that the archive has of {artifact.told}"
-        givens = [Given(each.data, each.envelope, where) for each in kept]
+        told = "the archive's statement"
+        givens = [Given(each.data, each.envelope, f"{told} {each.manifest.short}") for each in kept]
         return _first(artifact, sorted(givens, key=lambda each: each.envelope is None), trust)
     if is_statement(path):
         return _verify_statement(path, trust)
@@ -151,19 +151,28 @@ def find_near(artifact: Artifact) -> Given | None:
             return read_given(beside(artifact.path))
         except NoStatement as error:
             raise Mismatch(error.reason, f"It was made as the statement of {artifact.told}.") from None
-    for given in _above(artifact.path):
-        if any(entry.digest and entry.digest.encode() in given.data for entry in artifact.entries):
+    for folder, given in _above(artifact.path):
+        if _seems_to_tell_of(artifact, folder, given.data):
             return given
     return None
 
 
-def _above(path: Path) -> Iterator[Given]:
+def _above(path: Path) -> Iterator[tuple[Path, Given]]:
+    """The folders that `path` is in, each with the statement beside it."""
     for folder in path.parents:
         if folder.name and os.path.lexists(beside(folder)):
             try:
-                yield read_given(beside(folder))
+                yield folder, read_given(beside(folder))
             except UsageError:
                 continue  # it isn't what was named
+
+
+def _seems_to_tell_of(artifact: Artifact, folder: Path, data: bytes) -> bool:
+    """Whether a statement, unread, has the artifact's bytes, or its name: then with others, perhaps."""
+    inside = artifact.path.relative_to(folder.parent).as_posix() + ("/" if artifact.folder else '"')
+    digests = [entry.digest for entry in artifact.entries if entry.digest]
+    names = [f'"{inside}', f"/{inside}"]  # in JSON, at the project's top or below
+    return any(text.encode(errors="surrogateescape") in data for text in (*names, *digests))
 
 
 def read_given(path: Path) -> Given:

@@ -77,7 +77,10 @@ def test_beside_the_folder_that_it_is_in(artifact: Path, trust: Trust, keys: lis
     assert verified(artifact, trust).output == "dist/a.bin"
     (artifact.parent / "other").write_bytes(b"b")
     assert "no statement tells of" in refusal(CantTell, artifact.parent / "other", trust)
+    artifact.write_bytes(b"b")
+    assert "its bytes are others" in refusal(Mismatch, artifact, trust)
     (artifact.parent / "other").unlink()
+    artifact.write_bytes(b"a")
     (artifact.parent / "latest").symlink_to("a.bin")
     assert verified(artifact.parent, trust).output == "dist"
 
