@@ -186,10 +186,10 @@ run = "true"
 @pytest.mark.parametrize(
     ("line", "status", "unwanted"),
     [
-        ("--version", 0, {"docker", "rich", "tomlkit", "requests", "urllib3", "platformdirs"}),
-        ("--help", 0, {"docker", "rich", "tomlkit", "requests", "urllib3", "platformdirs"}),
-        ("list", 0, {"docker", "rich", "tomlkit", "requests", "urllib3"}),
-        ("run --engine unix:///nowhere/to/be/found.sock test", 120, {"rich", "tomlkit"}),
+        ("--version", 0, {"docker", "requests", "urllib3", "platformdirs"}),
+        ("--help", 0, {"docker", "requests", "urllib3", "platformdirs"}),
+        ("list", 0, {"docker", "requests", "urllib3"}),
+        ("run --engine unix:///nowhere/to/be/found.sock test", 120, set()),
     ],
 )
 def test_the_fast_path_imports_nothing_heavy(
@@ -213,4 +213,4 @@ def test_the_fast_path_imports_nothing_heavy(
     )
     words = done.stderr.splitlines()[-1].split()
     assert words[0] == str(status), done.stderr
-    assert unwanted & set(words[1:]) == set()
+    assert (unwanted | {"rich", "tomlkit", "cryptography", "securesystemslib"}) & set(words[1:]) == set()
