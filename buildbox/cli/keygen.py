@@ -48,6 +48,10 @@ def keygen(
     path = call.host.cwd / output if output else call.user.signing_key
     check_free(path)  # before a passphrase is asked for
     public = generate(path, new_passphrase(call) if passphrase else None)
+    root = call.project_root()
+    if root and path.resolve().is_relative_to(root):
+        advice = "Its tasks can read the key, and git would add it: move it out."
+        call.console.warn(f"{path} lies in a project, {root}", [advice])
     if call.console.json:
         files = {"private": str(path), "public": str(public_path(path))}
         call.console.document({"id": public.id, **files})

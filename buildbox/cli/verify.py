@@ -123,6 +123,8 @@ def _values(file: Path, found: Verified) -> dict[str, Any]:
 
 
 def _lines(file: Path, found: Verified) -> Iterator[str]:
+    from buildbox.provenance.shown import plain
+
     statement = found.statement
     signed = ", ".join(f"{key.id[:12]} ({key.told})" for key in found.signed)
     yield f"{file}: verified" if found.artifact else f"{file}: verified; what it tells of wasn't looked at"
@@ -136,7 +138,7 @@ def _lines(file: Path, found: Verified) -> Iterator[str]:
         ("image", statement.image.reference),
         *(("but", limit) for limit in statement.limits),
     ]
-    yield from (f"  {name:<10} {value}" for name, value in rows if value)
+    yield from (f"  {name:<10} {plain(value)}" for name, value in rows if value)
 
 
 def _time(seconds: float) -> str:

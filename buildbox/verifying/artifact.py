@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from buildbox.digest import CHUNK, Digest
@@ -79,11 +80,20 @@ def _check_file(artifact: Artifact, statement: Statement, told: str) -> str:
     if not named:
         outputs = _some([entry.path for entry in files])
         raise Mismatch(f"{told} isn't one of {artifact.told}", f"What it tells of: {outputs}")
-    lines = [f"sha256:{entry.digest}  {entry.path} in the statement" for entry in named[:_MOST_SHOWN]]
+    lines = [
+        f"sha256:{entry.digest}  {entry.path} in the statement"
+        for entry in sorted(named, key=lambda entry: -_alike(entry.path, artifact.path))[:_MOST_SHOWN]
+    ]
     raise Mismatch(
         f"{artifact.told} isn't the file that {told} tells of: its bytes are others",
         "\n".join([*lines, f"sha256:{found}  {artifact.told}"]),
     )
+
+
+def _alike(output: str, path: Path) -> int:
+    """How many parts of the two are the same, from the end."""
+    pairs = zip(reversed(PurePosixPath(output).parts), reversed(path.parts), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _check_folder(artifact: Artifact, statement: Statement, told: str) -> str:

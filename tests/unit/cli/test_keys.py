@@ -117,6 +117,14 @@ def test_what_is_refused(tmp_path: Path) -> None:
     assert buildbox(tmp_path, "verify", "none").returncode == 2
 
 
+def test_a_key_in_a_project_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".buildbox.toml").touch()
+    (tmp_path / "sub").mkdir()
+    done = buildbox(tmp_path / "sub", "keygen", "-q", "-o", "key", HOME=str(tmp_path))
+    assert done.returncode == 0
+    assert f"{tmp_path}/sub/key lies in a project, {tmp_path}\n  Its tasks can read the key" in done.stderr
+
+
 def test_a_passphrase_by_the_environment(tmp_path: Path) -> None:
     done = buildbox(tmp_path, "keygen", "--passphrase")
     assert done.returncode == 2

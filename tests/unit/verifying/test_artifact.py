@@ -68,6 +68,15 @@ def test_other_bytes(tmp_path: Path, statement: Statement) -> None:
     ]
 
 
+def test_of_several_of_its_name_the_nearest_is_told_first(tmp_path: Path) -> None:
+    outputs = tuple(Entry(f"out/{n}/index.html", FILE, Digest.of(b"x").hex, 1) for n in range(9))
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "index.html").write_bytes(b"y")
+    hint = refused(tmp_path / "7" / "index.html", a_statement(outputs=outputs)).hint
+    assert "out/7/index.html" in hint.splitlines()[0]
+    assert len(hint.splitlines()) == 6
+
+
 def test_another_file(tmp_path: Path, statement: Statement) -> None:
     (tmp_path / "other").write_bytes(b"a.js")  # what a link says is no file of these bytes
     error = refused(tmp_path / "other", statement)
