@@ -18,7 +18,7 @@ from buildbox.vary.variations import CLOCK, CPUS, ORDER, Unvaried, Variation, un
 _ONLINE, _CPUINFO = "/sys/devices/system/cpu/online", "/proc/cpuinfo"
 _PLAIN_LOCALES = ("c", "posix", "c.utf8", "c.utf-8")
 _MACHINE = Unvaried(
-    "machine", "the kernel and the model of the CPU", "reproduce on another machine, of which they are part"
+    "machine", "the kernel and the model of the CPU", "they are this machine's; another one has others"
 )
 
 

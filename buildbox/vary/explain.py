@@ -35,6 +35,7 @@ class Attempt:
     outputs: Mapping[str, str]  # by path; the same where they are the same
     folder: Path | None = None  # where they are
     failure: str = ""  # in words; "" where it passed
+    seconds: float = 0  # that it took
 
 
 @dataclass(frozen=True)
@@ -98,13 +99,15 @@ def vary(
     choice: Choice,
     say: Callable[[str], None],
     *,
+    drop: Callable[[Path], None] = lambda folder: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Varied:
     """Finds out which of the variations that were chosen change what a build makes.
 
-    `first` is a build with no changes, which passed. Raises what `build` does.
+    `first` is a build with no changes, which passed. `drop` gets folders of attempts that nobody looks into
+    any more. Raises what `build` and `drop` do.
     """
-    return _Varying(first, build, choice, say, sleep).run()
+    return _Varying(first, build, choice, say, drop, sleep).run()
 
 
 @dataclass
@@ -115,6 +118,7 @@ class _Varying:
     build: Build
     choice: Choice
     say: Callable[[str], None]
+    drop: Callable[[Path], None]
     sleep: Callable[[float], None]
     base: Attempt = field(init=False)
     always: Changes = field(default_factory=Changes)  # in each build that is compared with `base`
@@ -253,7 +257,10 @@ class _Varying:
         if names not in self._known:
             if self.builds:
                 self.say(f"building with {', '.join(each.title for each in variations)} varied")
-            self._known[names] = self._built(together((self.always, all_changes(variations))))
+            made = self._built(together((self.always, all_changes(variations))))
+            if made.folder:
+                self.drop(made.folder)
+            self._known[names] = replace(made, folder=None)
         return self._known[names]
 
     def _built(self, changes: Changes) -> Attempt:

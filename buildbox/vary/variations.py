@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from buildbox import identity
 from buildbox.container import HOSTNAME, SOURCE, Bind, ContainerSpec
 from buildbox.vary import clock
 from buildbox.vary.changes import Changes, together
@@ -132,7 +133,11 @@ def build_path() -> Variation:
 
 def other_home(scratch: Path) -> Variation:
     """Another home folder. Files that it takes are made in `scratch`."""
-    return Variation("home", _HOME, Changes(spec=lambda spec: with_home(spec, _HOME, scratch)))
+    return Variation(
+        "home",
+        f"{_HOME} instead of {identity.HOME}",
+        Changes(spec=lambda spec: with_home(spec, _HOME, scratch)),
+    )
 
 
 def other_user(uid: int, scratch: Path) -> Variation:
