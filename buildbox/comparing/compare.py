@@ -159,9 +159,10 @@ def _by_name(members: Iterator[Member]) -> dict[tuple[str, int], Member]:
     """By name, and how often that was there before."""
     found: dict[tuple[str, int], Member] = {}
     times: dict[str, int] = {}
+    known: dict[tuple[Fact, ...], tuple[Fact, ...]] = {}  # mostly all have the same: held once
     for member in members:
         number = times[member.name] = times.get(member.name, -1) + 1
-        found[member.name, number] = member
+        found[member.name, number] = member._replace(facts=known.setdefault(member.facts, member.facts))
     return found
 
 

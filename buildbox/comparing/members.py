@@ -13,7 +13,6 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from typing import IO, NamedTuple, Protocol, cast
 
 from buildbox.comparing.finding import COMPRESSION, FORM, MODE, MTIME, OWNER, TYPE, date
@@ -49,8 +48,7 @@ class Fact(NamedTuple):
     value: str
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """One member of an archive."""
 
     name: str

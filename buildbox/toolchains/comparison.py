@@ -18,10 +18,11 @@ from typing import IO, Any, cast
 from buildbox.archive.chunks import ChunkFile
 from buildbox.archive.images import MAX_CONFIG, ArchivedImage
 from buildbox.archive.layout import Archive
+from buildbox.comparing.finding import printable
 from buildbox.errors import ImageError
 from buildbox.oci import DOCKER_LAYER_GZIP, MAX_MANIFEST, OCI_LAYER_GZIP, Descriptor, canonical
 from buildbox.recipes.record import Built
-from buildbox.toolchains.difference import SHOWN, Difference, compare_tars, printable
+from buildbox.toolchains.difference import SHOWN, Difference, compare_tars
 
 IDENTICAL = "identical"
 INDEX = "index"  # the same image, in another index

@@ -11,9 +11,10 @@ import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from itertools import zip_longest
 from typing import IO, NamedTuple
+
+from buildbox.comparing.finding import date, printable
 
 OpenTar = Callable[[], AbstractContextManager[IO[bytes]]]  # the tar of a layer, uncompressed, from its start
 SHOWN = 10  # files that differ, of each layer
@@ -91,11 +92,6 @@ def compare_tars(pinned: OpenTar, rebuilt: OpenTar, shown: int = SHOWN) -> Diffe
     )
 
 
-def printable(text: str) -> str:
-    """`text` on one line and without what a terminal would take for commands."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-
-
 def _how(before: _Entry | None, after: _Entry | None, offset: int | None) -> tuple[str, ...]:
     if before is None or after is None:
         return ("only in the pinned image" if before else "only in the rebuilt image",)
@@ -104,7 +100,7 @@ def _how(before: _Entry | None, after: _Entry | None, offset: int | None) -> tup
         ("mode", f"{before.mode:04o}", f"{after.mode:04o}"),
         ("owner", before.owner, after.owner),
         ("size", str(before.size), str(after.size)),
-        ("time", _date(before.mtime), _date(after.mtime)),
+        ("time", date(before.mtime), date(after.mtime)),
         ("link to", before.target or "nothing", after.target or "nothing"),
         ("device", "{}:{}".format(*before.device), "{}:{}".format(*after.device)),
         ("attributes", _attributes(before), _attributes(after)),
@@ -196,11 +192,3 @@ def _attributes(entry: _Entry) -> str:
     return (
         ", ".join(f"{key.removeprefix('SCHILY.xattr.')}={value}" for key, value in entry.extended) or "none"
     )
-
-
-def _date(seconds: float) -> str:
-    try:
-        whole = datetime.fromtimestamp(int(seconds), timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
-    except (ValueError, OverflowError, OSError):
-        return f"{seconds}"
-    return whole + (f"{seconds % 1:.9f}"[1:].rstrip("0") if seconds % 1 else "")

@@ -17,6 +17,7 @@ from typing import Any
 
 from buildbox.archive.images import MAX_CONFIG, ArchivedImage
 from buildbox.archive.layout import Archive
+from buildbox.comparing.finding import printable
 from buildbox.digest import Digest
 from buildbox.engine.protocol import BuildFailed, Engine
 from buildbox.errors import ConfigError, ImageError
@@ -29,7 +30,6 @@ from buildbox.recipes.record import Built
 from buildbox.recipes.workshop import Workshop
 from buildbox.reference import ImageRef
 from buildbox.sources import proxies
-from buildbox.toolchains.difference import printable
 from buildbox.toolchains.taken import take_out
 
 _OWN = ".buildbox.Dockerfile"  # in the context: the Dockerfile as it was judged

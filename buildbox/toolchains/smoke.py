@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from buildbox.comparing.finding import printable
 from buildbox.config.model import DEFAULT_PIDS, DEFAULT_SHELL, Task, Toolchain
 from buildbox.errors import BuildboxError, Exit
 from buildbox.execute import Outcome, Streams
@@ -19,7 +20,6 @@ from buildbox.reference import ImageRef
 from buildbox.run import run_step
 from buildbox.session import Session
 from buildbox.tasks.plan import Step
-from buildbox.toolchains.difference import printable
 from buildbox.units import show_duration
 
 OpenSession = Callable[[Path, Sequence[Step]], AbstractContextManager[Session]]  # for steps in a folder

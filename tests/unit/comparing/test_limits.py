@@ -10,13 +10,16 @@ import tarfile
 import zipfile
 import zlib
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from buildbox.comparing.compare import compare_files
 from buildbox.comparing.finding import Finding
 from buildbox.comparing.limits import Budget
-from tests.support.packed import ar, tarred, zipped
+from tests.support.packed import Files, ar, tarred, zipped
 
 
 def compare(folder: Path, left: bytes, right: bytes, **budget: int) -> list[Finding]:
@@ -147,3 +150,30 @@ def test_a_name_cant_be_a_command_for_the_terminal(tmp_path: Path) -> None:
         buffers.append(buffer.getvalue())
     (found,) = compare(tmp_path, *buffers)
     assert found.line == 'x: a\\x1b[2J\\nb: line 1: "2" instead of "1"'
+
+
+FILES: Files = {"a.txt": "one\n", "b/c.txt": "two\n" * 50, "d": b"\0\1\2\3" * 100}
+GOOD = (
+    zipped(FILES, compress_type=zipfile.ZIP_DEFLATED),
+    tarred(FILES, tarfile.PAX_FORMAT, pax_headers={"atime": "1.5"}),
+    ar({"debian-binary": "2", "data.tar.xz": lzma.compress(tarred({"x.jar": zipped(FILES)}))}),
+    gzip.compress(tarred(FILES), mtime=0),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(GOOD),
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(max_size=4)), min_size=1, max_size=6),
+    st.integers(0, 6),
+)
+def test_whatever_is_broken_is_compared(good: bytes, breaks: list[tuple[float, bytes]], both: int) -> None:
+    left, right = bytearray(good), bytearray(good)
+    for number, (where, what) in enumerate(breaks):
+        at = int(where * len(good))
+        for side in (left, right) if number < both else (right,):
+            side[at : at + max(1, len(what))] = what
+    with TemporaryDirectory() as folder:
+        found = compare(Path(folder), bytes(left), bytes(right))
+    assert bool(found) == (left != right)
+    assert all(finding.line.isprintable() for finding in found)

@@ -10,7 +10,8 @@ from typing import IO, Any
 
 import pytest
 
-from buildbox.toolchains.difference import Difference, OpenTar, compare_tars, printable
+from buildbox.comparing.finding import printable
+from buildbox.toolchains.difference import Difference, OpenTar, compare_tars
 
 MEBIBYTE = 1 << 20
 
