@@ -18,6 +18,7 @@ from buildbox.signing.files import beside
 from buildbox.signing.keys import load_private, load_public
 from tests.support.statements import a_statement
 from tests.support.terminal import ROOT, Terminal, on_terminal
+from tests.support.values import PIN
 
 DATA = statement_bytes(a_statement())
 
@@ -144,3 +145,37 @@ def test_a_passphrase_on_a_terminal(tmp_path: Path, second: str, status: int) ->
     assert (tmp_path / "own" / "signing.key").exists() == (status == 0)
     if status == 0:
         assert load_private(tmp_path / "own" / "signing.key", b"a word")
+
+
+PROJECT = f"""
+[toolchains.tools]
+image = "{PIN}"
+[tasks.make]
+hermetic = true
+run = "echo > out"
+outputs = ["out"]
+"""
+
+
+def test_what_signs_is_asked_for_before_anything_runs(tmp_path: Path) -> None:
+    (tmp_path / ".buildbox.toml").write_text(PROJECT)
+    line = ("--engine", "unix:///nowhere/at/all.sock", "run", "--sign", "make")
+    done = buildbox(tmp_path, *line)
+    assert (done.returncode, "there is no private key" in done.stderr) == (2, True)
+    assert "Make one: buildbox keygen" in done.stderr
+    buildbox(tmp_path, "keygen", "--passphrase", BUILDBOX_PASSPHRASE="word")
+    done = buildbox(tmp_path, *line)
+    assert (done.returncode, "is locked with a passphrase" in done.stderr) == (2, True)
+    assert "set BUILDBOX_PASSPHRASE for this one command" in done.stderr
+    done = buildbox(tmp_path, *line, BUILDBOX_PASSPHRASE="wrong")
+    assert (done.returncode, "that isn't the passphrase" in done.stderr) == (2, True)
+    assert (
+        buildbox(tmp_path, *line, BUILDBOX_PASSPHRASE="word").returncode == 120
+    )  # now the engine is missing
+    with on_a_terminal(tmp_path, *line) as terminal:
+        terminal.see(lambda picture: any("Passphrase of" in line for line in picture.text))
+        os.write(terminal.master, b"word\n")
+        assert terminal.end() == 120
+    (tmp_path / "own" / "signing.key").chmod(0o644)
+    done = buildbox(tmp_path, *line, BUILDBOX_PASSPHRASE="word")
+    assert (done.returncode, "isn't only yours: its mode is 0644" in done.stderr) == (2, True)
