@@ -1,67 +1,18 @@
-"""Which builds a capsule is of: of files, by their statements; of a project's tasks, as they are now."""
+"""Which builds of a project's tasks a capsule is of: those of the project as it is now."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from pathlib import Path
 
 from buildbox.archive.layout import Archive
-from buildbox.archive.results import Result, find_result, read_result
-from buildbox.archive.statements import KeptStatement, find_statements, statements_of
-from buildbox.digest import Digest
-from buildbox.errors import ArchiveError, CantTell, ImageError, Mismatch
+from buildbox.archive.results import Result, find_result
+from buildbox.archive.statements import KeptStatement, statements_of
+from buildbox.errors import CantTell, ImageError
 from buildbox.ground import Ground, made_of
 from buildbox.hermetic.weighing import weigh
 from buildbox.provenance.form import parse_statement
-from buildbox.provenance.statement import Statement
-from buildbox.signing.files import SUFFIX
+from buildbox.rebuilding.subject import Chosen
 from buildbox.tasks.plan import Step
-from buildbox.verifying.artifact import check_artifact, look
-from buildbox.verifying.verify import Given, Trust, believe, find_near, is_statement, read_given, unknown
-
-_ANYONE = Trust((), unsigned=True, hint="")  # whoever opens the capsule asks for signatures, or rebuilds
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """A build that a capsule is to be of."""
-
-    statement: Statement
-    data: bytes
-    envelope: bytes | None
-
-
-def choose_file(path: Path, archive: Archive) -> Chosen:
-    """The build of an artifact, or the one that a statement is of.
-
-    Raises UsageError where there is no such file, CantTell where nothing tells of it, Mismatch where the
-    statement beside it tells of other bytes.
-    """
-    if path.name.endswith(SUFFIX):
-        return _believed(read_given(path))
-    artifact = look(path)
-    problem: Mismatch | None = None
-    near = find_near(artifact)
-    if near:
-        try:
-            chosen = _believed(near)
-            check_artifact(artifact, chosen.statement, near.told)
-            return chosen
-        except Mismatch as error:
-            problem = error
-    kept = find_statements(archive, artifact.subject) if artifact.subject else ()
-    chosen_ones = [
-        chosen for chosen in _all(kept) if artifact.folder or _has(chosen.statement, artifact.subject)
-    ]
-    if chosen_ones:
-        check_artifact(artifact, chosen_ones[0].statement, "the archive's statement of it")
-        return chosen_ones[0]
-    if problem:
-        raise problem
-    if is_statement(path):
-        return _believed(read_given(path))
-    raise unknown(artifact, archive)
 
 
 def choose_tasks(
@@ -96,37 +47,6 @@ def choose_tasks(
         if step.name in wanted:
             found += _of_result(ground.session.archive, step, result, missing, left_out, named=named)
     return found
-
-
-def result_of(archive: Archive, statement: Statement, data: bytes) -> Result | None:
-    """What the build made, as far as the archive has it."""
-    for kept in statements_of(archive, statement.fingerprint):
-        if kept.data == data and kept.result:
-            return needed_result(archive, statement.fingerprint, kept.result, statement.tree)
-    return needed_result(archive, statement.fingerprint, None, statement.tree)
-
-
-def needed_result(
-    archive: Archive, fingerprint: Digest | None, manifest: Digest | None, tree: Digest
-) -> Result | None:
-    """A result with these outputs, all of it there: the one that was used, or another that is the same."""
-    if fingerprint is None:
-        return None
-    candidates: list[Result | None] = []
-    if manifest:
-        try:
-            candidates.append(read_result(archive, fingerprint, manifest))
-        except (ArchiveError, OSError, ValueError):
-            pass
-    candidates.append(find_result(archive, fingerprint))
-    for result in candidates:
-        if result and result.tree == tree and all(map(archive.has, _parts(result))):
-            return result
-    return None
-
-
-def _parts(result: Result) -> list[Digest]:
-    return [result.outputs.digest, *([result.log.digest] if result.log else [])]
 
 
 def _result_now(ground: Ground, step: Step, missing: list[str]) -> Result | None:
@@ -171,14 +91,6 @@ def _all(kept: Iterable[KeptStatement]) -> list[Chosen]:
         except ValueError:
             continue
     return sorted(found, key=lambda chosen: (len(chosen.statement.limits), chosen.envelope is None))
-
-
-def _has(statement: Statement, subject: Digest | None) -> bool:
-    return subject is not None and any(entry.digest == subject.hex for entry in statement.outputs)
-
-
-def _believed(given: Given) -> Chosen:
-    return Chosen(believe(given, _ANYONE)[0], given.data, given.envelope)
 
 
 def nothing_to_choose() -> CantTell:

@@ -10,7 +10,6 @@ from pathlib import Path
 from buildbox import images
 from buildbox.archive.images import ArchivedImage
 from buildbox.archive.layout import Archive
-from buildbox.capsule.choosing import Chosen, needed_result, result_of
 from buildbox.capsule.form import MAGIC, README, Build, Capsule
 from buildbox.capsule.parts import TEXT, Parts
 from buildbox.capsule.readme import readme
@@ -21,6 +20,8 @@ from buildbox.errors import CantTell, ImageError
 from buildbox.oci import Platform
 from buildbox.progress import Progress
 from buildbox.provenance.statement import Statement
+from buildbox.rebuilding.results import needed_result, result_of
+from buildbox.rebuilding.subject import Chosen
 from buildbox.rebuilding.supply import Supply
 from buildbox.reference import ImageRef
 from buildbox.saving import Sources, save
@@ -123,7 +124,7 @@ def _add_build(parts: Parts, chosen: Chosen, origin: Origin, missing: list[str])
             return None
         origin.progress.detail(f"{statement.step.name}: inputs from {inputs.told}")
         tar = add_inputs(parts, inputs)
-    made = result_of(parts.archive, statement, chosen.data)
+    made = result_of(parts.archive, statement)
     if made:
         parts.add_result(made)
     name = f"statements/{_file_name(statement)}"

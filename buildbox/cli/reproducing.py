@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -22,7 +22,7 @@ from buildbox.provenance.statement import Statement
 from buildbox.rebuilding.gather import to_run
 from buildbox.rebuilding.repository import RepositorySupply
 from buildbox.rebuilding.reproduce import Reproduced, Wishes, reproduce
-from buildbox.rebuilding.subject import Subject, find_subject
+from buildbox.rebuilding.subject import Chosen, Subject, find_subject
 from buildbox.rebuilding.supply import Supply
 from buildbox.stages import stages
 from buildbox.tasks.plan import Step
@@ -53,7 +53,7 @@ def reproduce_all(call: Call, wanted: Wanted) -> Iterator[tuple[str, Sequence[Re
     with ExitStack() as stack:
         new_folder = stack.enter_context(work_in(call, base))
         told, subjects, supply = _subjects(call, wanted.file, base, new_folder)
-        statements = [statement for subject in subjects for statement in subject.statements]
+        statements = [chosen.statement for subject in subjects for chosen in subject.chosen]
         env = _given(wanted.env, host.env, statements)
         steps = [_vetted(statement, env, wanted.secrets) for statement in statements]
         _check_secrets(wanted.secrets, statements)
@@ -125,7 +125,8 @@ def _subjects(
         call.console.say(f"checking the capsule {file}")
         opened = open_capsule(file, new_folder())
         told = f"the capsule {file}"
-        return told, [Subject(told, (build.statement,)) for build in opened.builds], CapsuleSupply(opened)
+        found = [Chosen(build.statement, build.data, build.envelope) for build in opened.builds]
+        return told, [Subject(told, (chosen,)) for chosen in found], CapsuleSupply(opened)
     archive = call.archive()
     subject = find_subject(file, archive)
     return subject.told, [subject], RepositorySupply(base, archive, call.host)
@@ -170,16 +171,30 @@ def _vetted(statement: Statement, env: Mapping[str, str], secrets: Sequence[str]
 @contextmanager
 def work_in(call: Call, base: Path) -> Iterator[Callable[[], Path]]:
     """Gives empty folders to work in, gone at the end; after a kill, the next run there removes them."""
+    is_new = not os.path.lexists(base / FOLDER)
     own = own_folder(base, STATE)
     if own:
-        with stages(own) as folders:
-            yield folders.new
+        try:
+            with stages(own) as folders:
+                yield folders.new
+        finally:
+            if is_new:
+                _tidy(base / FOLDER)
         return
-    with (
-        TemporaryDirectory(prefix="buildbox-", dir=_temporary(call)) as folder,
-        stages(Path(folder)) as folders,
-    ):
+    temporary = TemporaryDirectory(prefix="buildbox-", dir=_temporary(call))
+    with temporary as folder, stages(Path(folder)) as folders:
         yield folders.new
+
+
+def _tidy(own: Path) -> None:
+    """Removes buildbox's own folder where nothing is left in it."""
+    for folder in (own / STATE / "stage", own / STATE, own / _REPRODUCED):
+        with suppress(OSError):
+            folder.rmdir()
+    with suppress(OSError):
+        if os.listdir(own) == [".gitignore"]:  # noqa: PTH208
+            (own / ".gitignore").unlink()
+            own.rmdir()
 
 
 def _temporary(call: Call) -> Path:

@@ -11,13 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from buildbox.archive.layout import Archive
-from buildbox.archive.results import Result, extract, find_result, read_result
-from buildbox.archive.statements import statements_of
+from buildbox.archive.results import extract
 from buildbox.comparing.compare import compare_files
 from buildbox.comparing.finding import MODE, Finding
 from buildbox.digest import CHUNK
 from buildbox.errors import BuildboxError
 from buildbox.provenance.statement import Statement
+from buildbox.rebuilding.results import result_of
 from buildbox.rebuilding.verdict import Verdict
 from buildbox.trees.entry import FILE, PROGRAM, Entry
 
@@ -63,22 +63,12 @@ def find_originals(
 
 
 def _unpack(statement: Statement, archive: Archive, to: Path) -> bool:
-    for result in _results(statement, archive):
-        if result.tree == statement.tree:
-            with suppress(BuildboxError):
-                extract(archive, result, to)
-                return True
+    with suppress(BuildboxError):
+        result = result_of(archive, statement)
+        if result:
+            extract(archive, result, to)
+            return True
     return False
-
-
-def _results(statement: Statement, archive: Archive) -> Iterable[Result]:
-    result = find_result(archive, statement.fingerprint)
-    if result:
-        yield result
-    with suppress(BuildboxError, ValueError):
-        for kept in statements_of(archive, statement.fingerprint):
-            if kept.result:
-                yield read_result(archive, statement.fingerprint, kept.result)
 
 
 def _is_file(entry: Entry) -> bool:

@@ -7,14 +7,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from buildbox.archive.images import ArchivedImage
-from buildbox.archive.layout import Archive
-from buildbox.archive.results import Result, find_result, read_result
+from buildbox.archive.results import Result
 from buildbox.digest import Digest
-from buildbox.errors import ArchiveError, CantTell, ImageError, Mismatch
+from buildbox.errors import CantTell, ImageError, Mismatch
 from buildbox.ground import Made
 from buildbox.hermetic.weighing import Weighed
 from buildbox.oci import Platform
-from buildbox.provenance.statement import Need, Statement, UsedImage
+from buildbox.provenance.statement import Statement, UsedImage
+from buildbox.rebuilding.results import needed_result
 from buildbox.rebuilding.supply import Inputs, Supply
 from buildbox.reference import ImageRef
 from buildbox.session import Session
@@ -117,7 +117,7 @@ def _needed(supply: Supply, statement: Statement, pull: Pull, missing: list[str]
     for need in statement.needs:
         if need.manifest is None:
             continue
-        result = _result(supply.archive, need)
+        result = needed_result(supply.archive, need.fingerprint, need.manifest, need.tree)
         if result is None and need.fingerprint and not supply.closed:
             pulled = pull(need.fingerprint)
             result = pulled if pulled and pulled.tree == need.tree else None
@@ -129,20 +129,6 @@ def _needed(supply: Supply, statement: Statement, pull: Pull, missing: list[str]
                 " that commit makes it again"
             )
     return found
-
-
-def _result(archive: Archive, need: Need) -> Result | None:
-    """A result with the outputs that were needed: the one that was used, or another that is the same."""
-    if need.fingerprint is None or need.manifest is None:
-        return None
-    try:
-        result: Result | None = read_result(archive, need.fingerprint, need.manifest)
-        if result and archive.size(result.outputs.digest) != result.outputs.size:
-            result = None
-    except (ArchiveError, OSError, ValueError):
-        result = None
-    result = result or find_result(archive, need.fingerprint)
-    return result if result and result.tree == need.tree else None
 
 
 def _images(session: Session, statement: Statement, missing: list[str]) -> Mapping[str, ArchivedImage]:

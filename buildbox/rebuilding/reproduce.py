@@ -64,7 +64,7 @@ def reproduce(session: Session, supply: Supply, subject: Subject, wishes: Wishes
     In the main thread. Raises as `gather` and `rebuild`, but for CantTell: that is a verdict.
     """
     first: Reproduced | None = None
-    for statement in subject.statements:
+    for statement in (chosen.statement for chosen in subject.chosen):
         with ExitStack() as stack:
             try:
                 taken = gather(session, supply, statement, env=wishes.env, pull=wishes.pull)

@@ -19,11 +19,20 @@ _ANYONE = Trust((), unsigned=True, hint="")  # a rebuild needs no signature: it 
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """A statement by which something can be made again."""
+
+    statement: Statement
+    data: bytes
+    envelope: bytes | None  # nobody has looked at its signatures
+
+
+@dataclass(frozen=True)
 class Subject:
     """What is to be made again."""
 
     told: str  # where the statements are from, for people
-    statements: tuple[Statement, ...]  # of the same artifact; the first that can be rebuilt will do
+    chosen: tuple[Chosen, ...]  # of the same artifact; the first that can be rebuilt will do
     artifact: Path | None = None  # a file or folder with the original bytes, where that is known
 
 
@@ -40,14 +49,14 @@ def find_subject(path: Path, archive: Archive | None) -> Subject:
     beside, contradiction = find_near(found), None
     if beside:
         try:
-            statement = _read(beside)
-            check_artifact(found, statement, beside.told)
-            return Subject(beside.told, (statement,), path)
+            chosen = _read(beside)
+            check_artifact(found, chosen.statement, beside.told)
+            return Subject(beside.told, (chosen,), path)
         except Mismatch as error:
             contradiction = error
-    statements = _kept(found, archive)
-    if statements:
-        return Subject(f"the archive's statement of {found.told}", statements, path)
+    kept = _kept(found, archive)
+    if kept:
+        return Subject(f"the archive's statement of {found.told}", kept, path)
     if contradiction:
         raise contradiction
     if is_statement(path):
@@ -56,21 +65,21 @@ def find_subject(path: Path, archive: Archive | None) -> Subject:
     raise CantTell(nothing.reason, "Name its statement itself, or a capsule that has it.", nothing.missing)
 
 
-def _kept(artifact: Artifact, archive: Archive | None) -> tuple[Statement, ...]:
-    """The statements that the archive has of it: those that claim most first, of these the newest.
+def _kept(artifact: Artifact, archive: Archive | None) -> tuple[Chosen, ...]:
+    """What the archive has of it: those that claim most first, then signed ones, then the newest.
 
     Several builds may make the same bytes: those count that call it most as it is called here.
     """
     if archive is None or artifact.subject is None:
         return ()
-    found: list[tuple[int, Statement]] = []
+    found: list[tuple[int, Chosen]] = []
     problem: CantTell | None = None
     for kept in find_statements(archive, artifact.subject):
         told = f"the archive's statement {kept.manifest.short}"
         try:
-            statement = _read(Given(kept.data, kept.envelope, told))
-            output = check_artifact(artifact, statement, told)
-            found.append((_alike(output, artifact.path), statement))
+            chosen = _read(Given(kept.data, kept.envelope, told))
+            output = check_artifact(artifact, chosen.statement, told)
+            found.append((_alike(output, artifact.path), chosen))
         except Mismatch:
             continue
         except CantTell as error:
@@ -78,8 +87,10 @@ def _kept(artifact: Artifact, archive: Archive | None) -> tuple[Statement, ...]:
     if problem and not found:
         raise problem
     best = max((alike for alike, _ in found), default=0)
-    statements = [statement for alike, statement in found if alike == best]
-    return tuple(_distinct(sorted(statements, key=lambda statement: len(statement.limits))))
+    alike = [chosen for alike, chosen in found if alike == best]
+    return tuple(
+        _distinct(sorted(alike, key=lambda each: (len(each.statement.limits), each.envelope is None)))
+    )
 
 
 def _alike(output: str, path: Path) -> int:
@@ -88,14 +99,15 @@ def _alike(output: str, path: Path) -> int:
     return sum(1 for _ in takewhile(lambda names: names[0] == names[1], ends))
 
 
-def _distinct(statements: Iterable[Statement]) -> Iterable[Statement]:
+def _distinct(several: Iterable[Chosen]) -> Iterable[Chosen]:
     """Without those that tell of the same rebuild again."""
-    found: dict[object, Statement] = {}
-    for statement in statements:
+    found: dict[object, Chosen] = {}
+    for chosen in several:
+        statement = chosen.statement
         commit = statement.source and statement.source.commit
-        found.setdefault((statement.fingerprint, commit, statement.tree), statement)
+        found.setdefault((statement.fingerprint, commit, statement.tree), chosen)
     return found.values()
 
 
-def _read(given: Given) -> Statement:
-    return believe(given, _ANYONE)[0]
+def _read(given: Given) -> Chosen:
+    return Chosen(believe(given, _ANYONE)[0], given.data, given.envelope)

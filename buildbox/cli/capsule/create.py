@@ -15,8 +15,8 @@ from buildbox.errors import CantTell, Mismatch, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from buildbox.capsule.choosing import Chosen
     from buildbox.capsule.create import Made
+    from buildbox.rebuilding.subject import Chosen
     from buildbox.registry.client import Registry
     from buildbox.saving import Sources
 
@@ -97,12 +97,12 @@ def _chosen(
     left_out: list[str],
 ) -> list[Chosen]:
     """The builds of what is named; each once."""
-    from buildbox.capsule.choosing import choose_file
+    from buildbox.rebuilding.subject import find_subject
 
     tasks = call.project().config.tasks if root else {}
     steps = [name for name in names if name.partition("[")[0] in tasks]
     files = [call.host.cwd / name for name in names if name not in steps]
-    found = [choose_file(path, call.archive()) for path in files]
+    found = [find_subject(path, call.archive()).chosen[0] for path in files]
     if steps or not names:
         found += _of_tasks(call, to, steps, missing, left_out)
     return list({chosen.data: chosen for chosen in found}.values())
