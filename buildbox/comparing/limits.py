@@ -28,17 +28,19 @@ class Budget:
     """What one comparison may take, all archives in archives together."""
 
     seconds: float = 120
-    unpacked: int = 4 << 30  # bytes
+    unpacked: int = 32 << 30  # bytes
+    spooled: int = 4 << 30  # bytes of them that come to the disk
     members: int = 200_000
     findings: int = 20  # that name what differs; more aren't looked for
     depth: int = 8  # archives in archives, compression counted
     _began: float = field(default_factory=time.monotonic)
 
-    def spend(self, unpacked: int = 0, members: int = 0) -> None:
+    def spend(self, unpacked: int = 0, spooled: int = 0, members: int = 0) -> None:
         """Raises TooMuch where it is more than is left."""
         self.unpacked -= unpacked
+        self.spooled -= spooled
         self.members -= members
-        if self.unpacked < 0:
+        if self.unpacked < 0 or self.spooled < 0:
             raise TooMuch("it unpacks to too much")
         if self.members < 0:
             raise TooMuch("it has too many members")
@@ -85,6 +87,6 @@ def spool(source: Readable, budget: Budget) -> Iterator[IO[bytes]]:
     """All that comes from `source`, in a file without a name. Raises TooMuch."""
     with TemporaryFile() as file:
         while data := source.read(CHUNK):
-            budget.spend(unpacked=len(data))
+            budget.spend(unpacked=len(data), spooled=len(data))
             file.write(data)
         yield file

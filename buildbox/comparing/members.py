@@ -25,11 +25,8 @@ _TAR_HEADERS = 1 << 20  # bytes that the headers of one member may have
 _ZIP_DIRECTORY = 8 << 20  # bytes that a zip's directory may have
 _DOS_FOLDER = 0x10
 _TIMES, _IDS = 0x5455, 0x7875  # zip's extra fields "UT" and "ux"
-_METHODS = {
-    zipfile.ZIP_STORED: "stored",
-    zipfile.ZIP_DEFLATED: "deflate",
-    zipfile.ZIP_BZIP2: "bzip2",
-}
+# Of bzip2 and lzma, zipfile unpacks 4 KB at once, which may be gigabytes. No wheel or jar has them.
+_METHODS = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflate"}
 _TAR_KINDS = {
     tarfile.LNKTYPE: "a hard link",
     tarfile.SYMTYPE: "a link",

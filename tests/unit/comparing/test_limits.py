@@ -37,7 +37,7 @@ def bomb(last: bytes, size: int = 200 << 20) -> bytes:
 
 def test_a_bomb_is_let_be(tmp_path: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    found = compare(tmp_path, bomb(b"1"), bomb(b"2"), unpacked=20 << 20)
+    found = compare(tmp_path, bomb(b"1"), bomb(b"2"), spooled=20 << 20)
     assert [finding.kind for finding in found] == ["content", "unread"]
     assert found[1].text == "not looked into: it unpacks to too much"
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KB
@@ -49,6 +49,12 @@ def test_a_bomb_in_an_archive_is_let_be(tmp_path: Path, pack: type) -> None:
         tmp_path, pack({"a": bomb(b"1", 30 << 20)}), pack({"a": bomb(b"2", 30 << 20)}), unpacked=20 << 20
     )
     assert found[-1].text == "not looked into: it unpacks to too much"
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_whose_members_would_be_unpacked_at_once_is_let_be(tmp_path: Path, method: int) -> None:
+    one, other = (zipped({"a": text}, compress_type=method) for text in "12")
+    assert [finding.kind for finding in compare(tmp_path, one, other)] == ["content", "unread"]
 
 
 def test_a_sparse_file_in_a_tar_is_let_be(tmp_path: Path) -> None:
