@@ -14,6 +14,7 @@ from buildbox.archive.layout import Archive
 from buildbox.archive.results import extract
 from buildbox.comparing.compare import compare_files
 from buildbox.comparing.finding import MODE, Finding
+from buildbox.comparing.limits import Budget
 from buildbox.digest import CHUNK
 from buildbox.errors import BuildboxError
 from buildbox.provenance.statement import Statement
@@ -24,9 +25,10 @@ from buildbox.trees.entry import FILE, PROGRAM, Entry
 
 def explain(verdict: Verdict, originals: Mapping[str, Path], built: Path) -> Verdict:
     """The verdict, with what differs in files of other bytes. `built` is the folder with what was built."""
+    budget = Budget()  # for all of them together
 
     def why(path: str) -> tuple[Finding, ...]:
-        found = compare_files(originals[path], built / path, Path(path).name)
+        found = compare_files(originals[path], built / path, Path(path).name, budget)
         # The modes of the originals are their copies'; the statement has those that count.
         return tuple(each for each in found if each.kind != MODE or len(each.path) > 1)
 
