@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,7 @@ def choose(
     trials = Trials(engine, image_id, env, around.run)
     local = engine.address.startswith("unix://")
     traits = trials.look()
+    library = _library(around.scratch)
     found = [
         *_by_name(step, around, traits),
         _user(step, around),
@@ -67,18 +69,18 @@ def choose(
         if traits.shell
         else unvaried("umask", "the image has no /bin/sh that could set it"),
         _cpus(trials, around.scratch, local),
-        _order(step, around, local),
-        _clock(trials, step, local),
+        _order(trials, step, around, local),
+        _clock(trials, library, step, local),
     ]
     varied = [each for each in found if isinstance(each, Variation)]
     # Files in memory are this machine's, and only root can give them to another user.
     apart = [each for each in varied if each.name == ORDER and around.uid != 0 and not around.rootless]
-    library = clock.find_library() if any(each.name == CLOCK for each in varied) else None
+    clocks = library and any(each.name == CLOCK for each in varied)
     return Choice(
         tuple(each for each in varied if each not in apart),
         tuple(apart),
         (*(each for each in found if isinstance(each, Unvaried)), _MACHINE),
-        Clocks(clock.frozen(library), clock.steady(library)) if library else None,
+        Clocks(clock.frozen(library), clock.steady(library)) if library and clocks else None,
     )
 
 
@@ -132,20 +134,38 @@ def _told_cpus(cpu: int, scratch: Path) -> tuple[Bind, ...]:
     return tuple(binds)
 
 
-def _order(step: Step, around: Surroundings, local: bool) -> Variation | Unvaried:
+def _order(trials: Trials, step: Step, around: Surroundings, local: bool) -> Variation | Unvaried:
     if not local:
         return unvaried(ORDER, "the engine is elsewhere")
     if around.uid != 0 and not around.rootless and step.task.user != "caller":
         return unvaried(ORDER, f"only root can give files in memory to the task's user ({step.task.user})")
-    if order.memory_folder(around.uid) is None:
+    memory = order.memory_folder(around.uid)
+    if memory is None:
         return unvaried(ORDER, "it takes a file system in memory with a gigabyte to spare (/dev/shm)")
-    return variations.file_order()
+    trial = memory / f"trial-{around.run}"
+    try:
+        trial.write_text(f"{around.run}\n")
+        trial.chmod(0o644)
+        seen = trials.sees(trial)
+    finally:
+        trial.unlink(missing_ok=True)
+    return variations.file_order() if seen else unvaried(ORDER, f"the engine doesn't see {memory}")
 
 
-def _clock(trials: Trials, step: Step, local: bool) -> Variation | Unvaried:
+def _library(scratch: Path) -> Path | None:
+    """A copy of libfaketime: an engine may have another root, and see only what is this machine's users'."""
+    found = clock.find_library()
+    if found is None:
+        return None
+    copy = scratch / found.name
+    shutil.copy(found, copy)
+    copy.chmod(0o644)
+    return copy
+
+
+def _clock(trials: Trials, library: Path | None, step: Step, local: bool) -> Variation | Unvaried:
     if not local:
         return unvaried(CLOCK, "the engine is elsewhere")
-    library = clock.find_library()
     if library is None:
         return unvaried(CLOCK, "libfaketime isn't installed on this machine")
     if "LD_PRELOAD" in step.task.env:

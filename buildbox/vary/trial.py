@@ -20,6 +20,7 @@ locale -a 2>/dev/null | while read -r name; do echo "locale $name"; done
 _ALLOWED = """
 while read -r key value; do case $key in Cpus_allowed_list:) echo "$value";; esac; done < /proc/self/status
 """
+_FILE = "/run/buildbox/file"
 _MOST = 1 << 20  # bytes that a trial may print
 _NEAR = 600  # seconds that a trial may take
 
@@ -57,6 +58,11 @@ class Trials:
     def can_have(self, cpu: int, binds: tuple[Bind, ...]) -> bool:
         """Whether a container can be given the CPU `cpu` alone, and `binds`."""
         return self._said(_ALLOWED, binds, str(cpu)) == [str(cpu)]
+
+    def sees(self, file: Path) -> bool:
+        """Whether the engine finds `file`, a line that anybody may read, where it is here."""
+        bind = Bind(str(file), _FILE, read_only=True)
+        return self._said(f"read -r line < {_FILE}; echo $line", (bind,)) == [file.read_text().strip()]
 
     def _said(self, script: str, binds: tuple[Bind, ...] = (), cpuset: str = "") -> list[str]:
         """The lines that the script prints; none where it can't run."""
