@@ -93,6 +93,8 @@ def open_capsule(path: Path, into: Path) -> Opened:
         return _opened(path, into, archive, found, size)
     except Newer as error:
         raise CantTell(f"the capsule {path} can't be read: {error}", "Use a newer buildbox.") from None
+    except RecursionError:
+        raise Mismatch(f"the capsule {path} is damaged, or was changed: a list in lists", _HINT) from None
     except (Malformed, ValueError) as error:
         raise Mismatch(f"the capsule {path} is damaged, or was changed: {error}", _HINT) from None
     except ArchiveError as error:

@@ -16,8 +16,8 @@ _RAW, _RLE, _COMPRESSED = 0, 1, 2
 
 
 def unpacked_size(chunks: Iterable[bytes], limit: int) -> int:
-    """Bytes of a layer without its compression, or at least that many for zstd; what is over `limit` isn't
-    counted to its end. Raises ValueError where the compression is damaged.
+    """Bytes of a layer without its compression; for zstd no less than that, up to ten times as many where it
+    took its time. What is over `limit` isn't counted to its end. Raises ValueError where it is damaged.
     """
     stream = _Stream(iter(chunks))
     start = stream.peek(4)
