@@ -109,7 +109,7 @@ def _read(folder: Path, name: str) -> Mark | None:
         with open(folder / name, "rb", buffering=0) as file:
             created = os.fstat(file.fileno()).st_mtime
             words = file.read(_LONGEST).decode(errors="replace").split()
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         return None
     except OSError:
         return Mark(Digest(parts[1]), Digest(parts[2]), None, False, 0.0)

@@ -15,6 +15,7 @@ from buildbox.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from buildbox.digest import Digest
     from buildbox.verifying.recalling import Build
 
 _COLUMNS = ("STATEMENT", "WHEN", "TASK", "OUTPUTS", "COMMIT", "FINGERPRINT", "SIGNED", "STAYS")
@@ -60,7 +61,7 @@ def log(
 
       buildbox log --keep 3f2a9c1b77d0
     """
-    from buildbox.verifying.recalling import past_builds, recall, recall_file
+    from buildbox.verifying.recalling import find_mark, past_builds, recall, recall_file
 
     call: Call = ctx.obj
     archive = call.archive()
@@ -72,9 +73,16 @@ def log(
         _list(call, list(islice(builds, number + 1)), number, everything=everything)
         return
     path = call.host.cwd / what
+    if keep is False and not path.exists():  # also one that can't be read, which is in gc's way
+        _keep(call, find_mark(archive, what).manifest, keep=False)
+        return
     build = recall_file(archive, path) if path.exists() else recall(archive, what)
     if keep is not None:
-        _keep(call, build, keep=keep)
+        if build.kept is None:
+            raise UsageError(
+                "the archive doesn't have this statement", "buildbox log lists those that it has."
+            )
+        _keep(call, build.kept.manifest, keep=keep)
     elif call.console.json:
         call.console.document({**_values(build), "document": json.loads(build.data)})
     else:
@@ -125,14 +133,12 @@ def _tell(call: Call, build: Build) -> None:
     call.console.lines(f"{name.ljust(width)}  {text}" for name, text in pairs)
 
 
-def _keep(call: Call, build: Build, *, keep: bool) -> None:
+def _keep(call: Call, manifest: Digest, *, keep: bool) -> None:
     from buildbox.archive.statements import set_kept
 
-    if build.kept is None:
-        raise UsageError("the archive doesn't have this statement", "buildbox log lists those that it has.")
-    set_kept(call.archive(), build.kept.manifest, keep)
+    set_kept(call.archive(), manifest, keep)
     what = "stays, with what it takes to reproduce it" if keep else "may go, as the archive's other results"
-    call.console.say(f"{build.kept.manifest.short} {what}")
+    call.console.say(f"{manifest.short} {what}")
 
 
 def _values(build: Build) -> dict[str, Any]:

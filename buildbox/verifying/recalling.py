@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from buildbox.archive.layout import Archive
-from buildbox.archive.marks import all_marks
+from buildbox.archive.marks import Mark, all_marks
 from buildbox.archive.statements import KeptStatement, all_statements, find_statements, read_kept
 from buildbox.errors import ArchiveError, UsageError
 from buildbox.provenance.form import parse_statement
@@ -44,6 +44,20 @@ def recall(archive: Archive, name: str) -> Build:
     Raises UsageError where there is none, or more than one; CantTell, Mismatch, ArchiveError where it can't
     be read.
     """
+    mark = find_mark(archive, name)
+    try:
+        kept = read_kept(archive, mark)
+    except ValueError as error:
+        hint = "buildbox archive check tells more."
+        raise ArchiveError(f"the statement {name} is damaged: {error}", hint) from None
+    return _build(Given(kept.data, kept.envelope, f"the statement {name}"), kept)
+
+
+def find_mark(archive: Archive, name: str) -> Mark:
+    """The statement with an id that begins with `name`, or the newest of a fingerprint that does, unread.
+
+    Raises UsageError where there is none, or more than one; ArchiveError.
+    """
     found = _ID.fullmatch(name)
     if found is None:
         raise UsageError(f"there is no file {name}, and it is no id of a statement", _HOW)
@@ -54,12 +68,7 @@ def recall(archive: Archive, name: str) -> Build:
     chosen = chosen or [mark for mark in marks if mark.fingerprint.hex.startswith(found[1])]
     if not chosen:
         raise UsageError(f"the archive has no statement {name}", _HOW)
-    try:
-        kept = read_kept(archive, chosen[0])
-    except ValueError as error:
-        hint = "buildbox archive check tells more."
-        raise ArchiveError(f"the statement {name} is damaged: {error}", hint) from None
-    return _build(Given(kept.data, kept.envelope, f"the statement {name}"), kept)
+    return chosen[0]
 
 
 def recall_file(archive: Archive, path: Path) -> Build:

@@ -15,6 +15,7 @@ from buildbox.archive import savers
 from buildbox.archive.gc import Collected, collect
 from buildbox.archive.hashing import hash_all
 from buildbox.archive.layout import Archive
+from buildbox.archive.marks import all_marks
 from buildbox.archive.plan import Limits
 from buildbox.archive.results import Result, extract, find_result
 from buildbox.archive.soundness import examine
@@ -160,6 +161,22 @@ def test_a_damaged_one_that_is_to_stay_is_mended_before_anything_is_collected(
     assert len(gather(archive).drops) == 3
 
 
+@pytest.mark.parametrize("how", ["damaged", "newer"])
+def test_one_that_cant_be_read_can_be_let_go_by_its_id(project: Project, archive: Archive, how: str) -> None:
+    if how == "damaged":
+        kept = keep(archive, keep=True)
+        archive.blob_path(kept.manifest).write_bytes(b"{}")
+    else:
+        data = b'{"subject": [], "novelty": 1}'
+        kept = keep_statement(archive, data, fingerprint=A_FILE, result=None, now=time.time(), keep=True)
+    refused = project.run("archive", "gc")
+    assert refused.status == 123
+    assert f"buildbox log --no-keep {kept.manifest.short}" in refused.err
+    project.ok("log", "--no-keep", kept.manifest.short)
+    project.ok("archive", "gc")
+    assert len(all_marks(archive)) == (how == "newer")
+
+
 def test_a_damaged_one_that_nobody_asked_for_is_in_nobodys_way(project: Project, archive: Archive) -> None:
     whole, spoilt = keep(archive), keep(archive, run="spoilt")
     archive.blob_path(spoilt.manifest).write_bytes(b"{}")
@@ -226,6 +243,7 @@ import sys, time
 from pathlib import Path
 from buildbox.archive.gc import collect
 from buildbox.archive.layout import Archive
+from buildbox.archive.marks import all_marks
 from buildbox.archive.plan import Limits
 archive = Archive.open(Path(sys.argv[1]))
 print("ready", flush=True)

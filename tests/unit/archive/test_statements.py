@@ -166,6 +166,7 @@ def test_what_else_is_in_the_folder_is_left_alone(archive: Archive) -> None:
     kept = keep(archive)
     (archive.path / FOLDER / "notes").write_text("mine")
     (archive.path / FOLDER / f"{'1' * 64}.{'2' * 64}").mkdir()
+    assert [mark.manifest for mark in all_marks(archive)] == [kept.manifest]
     assert tuple(all_statements(archive)) == (kept,)
 
 
