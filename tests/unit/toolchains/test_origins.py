@@ -60,3 +60,9 @@ def test_a_recovered_image_has_lost_where_it_came_from() -> None:
 def test_another_tools_name() -> None:
     for name in ("Some Thing", "latest"):
         assert find_origin(name, lambda ref: None, SETTINGS) == Origin()
+
+
+def test_a_statement_may_be_in_the_remote_archive_beside_its_result() -> None:
+    assert origin("provenance") == (["kept.example.com/team/results"], "")
+    assert origin("provenance", settings=ArchiveSettings()) == ([], "")
+    assert origin("result") == ([], "")
