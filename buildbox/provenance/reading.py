@@ -87,6 +87,9 @@ def _check(statement: Statement, found: Mapping[str, Any]) -> None:
         raise ValueError("the outputs aren't those of their digest")
     if list(statement.limits) != list(byproducts["claim"]["annotations"]["limits"]):
         raise ValueError("what it claims doesn't follow from the rest")
+    told = statement.step.task.env.get("SOURCE_DATE_EPOCH", str(statement.epoch))
+    if statement.environment.get("SOURCE_DATE_EPOCH") != told:
+        raise ValueError("its environment has another SOURCE_DATE_EPOCH than its parameters")
     alone = statement.format == FORMAT and not statement.step.task.pass_env
     if alone and statement.fingerprint_with({}) != statement.fingerprint:
         raise ValueError("its fingerprint doesn't follow from the rest: something of it was changed")
