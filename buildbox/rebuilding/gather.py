@@ -91,7 +91,7 @@ def gather(
         except CantTell as error:
             missing += error.missing or [error.reason]
         needed = _needed(supply, statement, pull, missing)
-        images = _images(session, statement, missing)
+        images = _images(session, statement, missing, closed=supply.closed)
         if not missing and inputs:
             weighed = _weighed(statement, inputs, needed, images, given, missing)
         if missing or inputs is None:
@@ -125,13 +125,14 @@ def _needed(supply: Supply, statement: Statement, pull: Pull, missing: list[str]
             found[need.step] = Made(result.entries, result.tree, result)
         else:
             missing.append(
-                f"the result of {need.step} ({need.manifest.short}), which it needs: a run of {need.step} at"
-                " that commit makes it again"
+                f"the result of {need.step} ({need.manifest.short}): a run of {need.step} at that commit makes it"
             )
     return found
 
 
-def _images(session: Session, statement: Statement, missing: list[str]) -> Mapping[str, ArchivedImage]:
+def _images(
+    session: Session, statement: Statement, missing: list[str], *, closed: bool
+) -> Mapping[str, ArchivedImage]:
     """The images, in the engine, by the services' names; "" for the step's own."""
     toolchain = statement.step.toolchain
     wanted: dict[str, tuple[ImageRef, Platform, UsedImage]] = {
@@ -145,7 +146,8 @@ def _images(session: Session, statement: Statement, missing: list[str]) -> Mappi
         try:
             image, _ = session.image(ref, platform)
         except ImageError as error:
-            missing.append("\n  ".join([error.reason, *error.hint.splitlines()]))
+            places = [] if closed else error.hint.splitlines()
+            missing.append("\n  ".join([error.reason + "; it isn't in what was given" * closed, *places]))
             continue
         if (image.manifest.digest, image.config.digest) != (used.manifest, used.config):
             raise Mismatch(
