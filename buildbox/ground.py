@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,14 +94,20 @@ class Ground:
             )
         return found
 
-    def source(self) -> Source | None:
-        """The commit that the working tree is at; None where there is none, or git can't tell."""
+    def source(self, step: Step) -> Source | None:
+        """The commit that the working tree is at; None where there is none, or git can't tell.
+
+        It isn't clean where inputs of the step are such as no commit can have. Raises TreeError, Changed.
+        """
         with self._lock:
             tree = self._look()
         with self._asking:
             if self._source is None or self._source[0] is not tree:
                 self._source = tree, _source(tree, self._made_here)
-            return self._source[1]
+            found = self._source[1]
+        if found and found.clean and tree.has_ignored(step.task.inputs, self._made_here):
+            return replace(found, clean=False)
+        return found
 
     def made(self, name: str, what: Made) -> None:
         """Notes what the step `name` made."""

@@ -29,12 +29,12 @@ _CPUINFO = Path("/proc/cpuinfo")
 _MODEL = re.compile(r"^model name\s*: (.+)$", re.MULTILINE)  # x86; others have numbers there
 
 
-def ask_ahead(ground: Ground) -> None:
+def ask_ahead(ground: Ground, step: Step) -> None:
     """Has what a statement takes looked up while the step runs. What goes wrong is met again later."""
 
     def ask() -> None:
         with suppress(BuildboxError):
-            ground.source()
+            ground.source(step)
             ground.session.engine_info()
 
     in_background(ask)
@@ -74,7 +74,7 @@ def tell(
         environment=weighed.document["env"],
         fingerprint=weighed.fingerprint,
         format=FORMAT,
-        source=ground.source(),
+        source=ground.source(step),
         inputs=weighed.inputs.digest,
         files=weighed.inputs.count,
         image=_used(session, step.toolchain),

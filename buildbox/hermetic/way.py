@@ -66,7 +66,7 @@ class Hermetic:
         except ResultDamaged as damage:
             self._place.display.note(self._step, f"{damage.reason}; it runs again")
         tell_of_inputs(self._step, self._fixed, self._place.display)
-        ask_ahead(self._ground)
+        ask_ahead(self._ground, self._step)
         return None
 
     def view(self, attempt: int) -> View:

@@ -151,6 +151,19 @@ class WorkTree:
         modules = {f"{inside}/{path}" if inside else path: found.commit for path, found in self._submodules()}
         return Committed(head.commit, head.tree, clean, inside, modules)
 
+    def has_ignored(self, inputs: tuple[str, ...] | None, without: tuple[str, ...]) -> bool:
+        """Whether any input is a file that git ignores: no commit has it. Asked after such a `select`.
+
+        Raises TreeError, Changed.
+        """
+        with self._lock:
+            patterns = compile_patterns(inputs or ())
+            # git calls nothing ignored that has tracked files in it.
+            starts = [start for start in _starts(patterns) if self._ignored.get(start)]
+            choice = Choice(patterns, compile_patterns(without))
+            found = (path for start in starts for path in walk(self._root, start, choice.leads_below))
+            return any(map(choice, found))
+
     def commit_time(self) -> int | None:
         """The time of HEAD's commit (seconds since the epoch); None without one. Raises GitFailed."""
         head = self._head()

@@ -324,3 +324,16 @@ def test_a_statement_is_kept_or_let_go_by_hand(make_project: MakeProject) -> Non
     ):
         done = project.run(*line)
         assert (done.status, words in done.err) == (status, True), done.err
+
+
+def test_an_input_that_git_ignores_is_in_no_commit(make_project: MakeProject) -> None:
+    project = make_project(GRAPH.replace('["src/**"]', '["src/a.txt", "local/**"]'))
+    project.write({"src/a.txt": "text\n", ".gitignore": "/gen\n/local\n"})
+    commit(project)
+    run_well(project, "gen")
+    project.write({"local/settings": "l"})
+    run_well(project, "gen")
+    assert [found.clean for each in kept(project) if (found := parse_statement(each.data).source)] == [
+        False,
+        True,
+    ]

@@ -249,6 +249,25 @@ def test_the_commit(work: Working) -> None:
     assert (work.look().commit(), work.look().commit_time()) == (None, None)
 
 
+def test_inputs_that_no_commit_can_have(work: Working) -> None:
+    work.commit({**FILES, "vendor/tracked": "t", ".gitignore": ""})
+    work.commit({".gitignore": "/vendor\n/made\n"})
+    work.write({"vendor/loose": "l", "made/out": "o", "made/in": "i"})
+    tree = work.look()
+
+    def has_ignored(*inputs: str, without: tuple[str, ...] = ()) -> bool:
+        tree.select(inputs or None, without)
+        return tree.has_ignored(inputs or None, without)
+
+    assert not has_ignored()
+    assert not has_ignored("src/**", "vendor/tracked")
+    assert not has_ignored("**")
+    assert not has_ignored("vendor/**", "made/**", "!made/in", without=("made/out",))
+    assert has_ignored("made/**", without=("made/out",))
+    assert has_ignored("src", "vendor/loose")
+    assert has_ignored("made")
+
+
 def test_without_git_installed(work: Working, tmp_path: Path) -> None:
     work.commit(FILES)
     tree = work.look({"PATH": str(tmp_path / "empty")})
