@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from buildbox.signing.envelope import open_envelope, verify
+from buildbox.signing.files import read_statement_file
+from buildbox.signing.keys import generate
 from tests.integration.run.conftest import MakeProject
 from tests.support import registry
 from tests.support.graphs import run_graph, run_well
@@ -75,3 +78,22 @@ def test_a_remote_that_is_down_costs_a_note(make_project: MakeProject) -> None:
     run = run_graph(project, "make")
     assert (run.status, run.states) == (0, {"make": "passed"})
     assert run.errors.count("can't be reached") == 1
+
+
+def test_a_statement_comes_with_the_result_and_is_signed_once(
+    make_project: MakeProject, real_registry: RealRegistry, tmp_path: Path
+) -> None:
+    remote = f"{real_registry.host}/signed/archive"
+    ci = make_project(TASK)
+    ci.write({"in": "to be signed\n"})
+    laptop = elsewhere(ci, tmp_path / "laptop")
+    configure(ci, remote, "push")
+    configure(laptop, remote, "pull")
+    key = generate(ci.home / "ci.key", None)
+    assert run_well(ci, "make").states == {"make": "passed"}
+    run = run_well(ci, "--sign", "--key", str(ci.home / "ci.key"), "make")
+    assert run.states == {"make": "cached"}, "what is there already is signed"
+    assert run_well(laptop, "--provenance", "make").states == {"make": "cached"}
+    data, envelope = read_statement_file(laptop.root / "out.intoto.jsonl")
+    assert (data, envelope) == read_statement_file(ci.root / "out.intoto.jsonl")
+    assert envelope and verify(open_envelope(envelope), [key]) == (key.id,)
