@@ -145,6 +145,7 @@ def _source(tree: WorkTree, made_here: Sequence[str]) -> Source | None:
 
     try:
         at = tree.commit(made_here)
-    except GitFailed:
+        "".join([at.path, *at.submodules] if at else []).encode()
+    except (GitFailed, UnicodeEncodeError):  # what isn't UTF-8 can't be told in JSON
         return None
     return Source(at.commit, at.tree, at.clean, at.path, at.submodules or None) if at else None

@@ -68,7 +68,7 @@ def log(
     if what is None:
         if keep is not None:
             raise UsageError("--keep and --no-keep: which build?", "Name it: buildbox log lists them.")
-        project = None if everything else call.project().config.name[:100]
+        project = None if everything else call.project().config.name
         builds = (build for build in past_builds(archive) if project in (None, build.statement.project))
         _list(call, list(islice(builds, number + 1)), number, everything=everything)
         return

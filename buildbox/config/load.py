@@ -145,6 +145,7 @@ def _service(name: str, values: Mapping[str, Any]) -> Service:
 
 
 def _folder_name(path: Path) -> str:
-    """The folder's name, fit to be shown."""
+    """The folder's name, fit to be shown: as values.project_name wants it."""
     name = Path(os.path.realpath(path.parent)).name
-    return "".join(char if char.isprintable() else "?" for char in name) or "project"
+    name = "".join(char if char.isprintable() else "?" for char in name)[:100]
+    return name if name.strip() else "project"

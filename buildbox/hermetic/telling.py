@@ -24,7 +24,6 @@ from buildbox.tasks.fingerprint import FORMAT
 from buildbox.tasks.plan import Step
 from buildbox.trees.entry import FILE, PROGRAM
 
-_LONGEST = 100  # characters of a project's name; a folder's may be longer
 _CPUINFO = Path("/proc/cpuinfo")
 _MODEL = re.compile(r"^model name\s*: (.+)$", re.MULTILINE)  # x86; others have numbers there
 
@@ -68,7 +67,7 @@ def tell(
     """The statement on the build of `result`. Raises BuildboxError."""
     session = ground.session
     return Statement(
-        project=ground.project[:_LONGEST],
+        project=ground.project,
         step=replace(step, needs=(), task=replace(step.task, run=None, argv=step.argv)),
         epoch=weighed.epoch,
         environment=weighed.document["env"],

@@ -97,7 +97,7 @@ class Statement:
         if task.network != "none":
             found.append(f"it had a network ({task.network})")
         if task.caches:
-            found.append(f"it had caches: {', '.join(task.caches)}")
+            found.append(f"it had caches: {', '.join(sorted(task.caches))}")
         if task.secrets:
             found.append(f"it had secrets: {', '.join(task.secrets)}")
         if task.pass_env:

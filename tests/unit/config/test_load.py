@@ -432,6 +432,9 @@ def test_the_folder_names_the_project(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / ".buildbox.toml").write_text(ONE)
     assert load(folder / ".buildbox.toml").name == "he?llo wörld"
+    for name, told in (("n" * 200, "n" * 100), (" ", "project")):
+        folder = folder.rename(tmp_path / name)
+        assert load(folder / ".buildbox.toml").name == told
 
 
 def _missing(path: Path) -> None:
