@@ -95,7 +95,10 @@ def _hand_out(console: Console, place: Workplace, told: Told) -> None:
     from buildbox.hermetic.handing import hand_out
 
     for handed in hand_out(place, told):
-        signed = "signed " if told.key else ""
+        signed = "signed " if handed.statement.envelope else ""
+        if console.json:
+            about = {"statement": str(handed.statement.manifest), "signed": bool(signed)}
+            console.event({"event": "told", "task": handed.step, **about, "files": handed.paths})
         where = ", ".join(handed.paths[:3])
         more = f" and {len(handed.paths) - 3} more" if len(handed.paths) > 3 else ""
         console.say(f"{handed.step}: {signed}statement {handed.statement.manifest.short} in {where}{more}")

@@ -51,7 +51,7 @@ def log(
 
     With --json: {"archive", "builds": [{"statement", "fingerprint", "result", "project", "task", "started",
     "finished", "commit", "clean", "outputs": [{"path", "sha256", "size"}], "limits", "signed", "stays"}]}; of
-    one build this object alone, and the statement itself as "document".
+    one build this object alone, and the statement itself as "document"; {"statement", "stays"} with --keep.
 
     Examples:
 
@@ -137,6 +137,8 @@ def _keep(call: Call, manifest: Digest, *, keep: bool) -> None:
     from buildbox.archive.statements import set_kept
 
     set_kept(call.archive(), manifest, keep)
+    if call.console.json:
+        call.console.document({"statement": str(manifest), "stays": keep})
     what = "stays, with what it takes to reproduce it" if keep else "may go, as the archive's other results"
     call.console.say(f"{manifest.short} {what}")
 

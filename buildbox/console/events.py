@@ -32,6 +32,8 @@ With --json, each line of stdout is one event; `event` says which:
            timed_out, out_of_memory, why (null where nothing is to be said), log (a path, or null)
 
   summary  status, seconds, counts by state, failed and not_run (names), logs (a folder, or null)
+
+  told     with --provenance, behind the summary: task, statement (a digest), signed, files
 """
 
 

@@ -154,7 +154,14 @@ def test_a_statement_is_signed_and_takes_the_place_of_the_bare_one(make_project:
     key = generate(project.root / "own.key", None)
     run_well(project, "gen")
     for _ in range(2):
-        run_well(project, "--sign", "--key", "own.key", "gen")
+        events = project.run("run", "--json", "--sign", "--key", "own.key", "gen").out.splitlines()
+        assert json.loads(events[-1]) == {
+            "event": "told",
+            "task": "gen",
+            "statement": str(kept(project)[0].manifest),
+            "signed": True,
+            "files": ["gen.intoto.jsonl"],
+        }
         payload, envelope = read_statement_file(project.root / "gen.intoto.jsonl")
         assert envelope and verify(open_envelope(envelope), [key]) == (key.id,)
         assert [(each.data, each.envelope, each.kept) for each in kept(project)] == [
@@ -312,7 +319,7 @@ def test_a_statement_is_kept_or_let_go_by_hand(make_project: MakeProject) -> Non
     project = make_project(GRAPH)
     project.write({"src/a.txt": "text\n"})
     run_well(project, "gen")
-    assert project.run("log", "--keep", "gen").status == 0
+    assert json.loads(project.run("log", "--json", "--keep", "gen").out)["stays"] is True
     assert [each.kept for each in kept(project)] == [True]
     assert project.run("log", "--no-keep", "gen/out.txt").status == 0
     assert [each.kept for each in kept(project)] == [False]
