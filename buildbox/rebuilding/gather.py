@@ -124,9 +124,8 @@ def _needed(supply: Supply, statement: Statement, pull: Pull, missing: list[str]
         if result:
             found[need.step] = Made(result.entries, result.tree, result)
         else:
-            missing.append(
-                f"the result of {need.step} ({need.manifest.short}): a run of {need.step} at that commit makes it"
-            )
+            what = f"the result of {need.step} ({need.manifest.short})"
+            missing.append(f"{what}: a run of {need.step} at that commit makes it")
     return found
 
 

@@ -31,12 +31,14 @@ _NO_INPUTS = tree_digest(())
 class RepositorySupply:
     """The repository that `root` is in, and what an archive has and can get. A Supply.
 
-    `root`: the project's folder, or any in the repository; None: there is no repository.
+    `root`: the project's folder, or any in the repository; None: there is no repository. `near`: the working
+    tree is asked before the commit, for whoever wants these bytes, wherever they are from.
     """
 
     root: Path | None
     archive: Archive
     host: Host
+    near: bool = False
 
     @property
     def closed(self) -> bool:
@@ -50,6 +52,10 @@ class RepositorySupply:
             return
         if self.root is None:
             raise CantTell("the source isn't at hand", missing=[_wanted(statement), "no repository is here"])
+        working = self._in_working_tree(statement, self.root) if self.near else None
+        if working:
+            yield working
+            return
         with ExitStack() as stack:
             try:
                 found = self._at_commit(
