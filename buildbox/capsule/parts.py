@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from buildbox.capsule.form import (
     index_bytes,
     manifest_bytes,
 )
-from buildbox.digest import CHUNK, Digest
+from buildbox.digest import Digest
 from buildbox.oci import MAX_MANIFEST, OCI_MANIFEST, Descriptor, parse_manifest
 from buildbox.reference import ImageRef
 
@@ -34,7 +34,7 @@ class Blob:
 
     digest: Digest
     size: int  # bytes
-    read: Callable[[], Iterator[bytes]]
+    content: bytes | Path  # or the file that has it
 
 
 @dataclass
@@ -95,7 +95,7 @@ class Parts:
                 size += len(chunk)
                 file.write(chunk)
         digest = Digest(hasher.hexdigest())
-        self.blobs[digest] = Blob(digest, size, lambda: _read(path))
+        self.blobs[digest] = Blob(digest, size, path)
         self.layers[title] = Descriptor(media_type, digest, size, annotations={TITLE: title})
         return digest
 
@@ -113,16 +113,10 @@ class Parts:
     def _take(self, digest: Digest) -> int:
         """A blob of the user's archive. Raises BlobMissing."""
         size = self.archive.size(digest)
-        self.blobs.setdefault(digest, Blob(digest, size, lambda: self.archive.stream(digest)))
+        self.blobs.setdefault(digest, Blob(digest, size, self.archive.blob_path(digest)))
         return size
 
     def _put(self, data: bytes) -> Digest:
         digest = Digest.of(data)
-        self.blobs[digest] = Blob(digest, len(data), lambda: iter([data]))
+        self.blobs[digest] = Blob(digest, len(data), data)
         return digest
-
-
-def _read(path: Path) -> Iterator[bytes]:
-    with path.open("rb", buffering=0) as file:
-        while data := file.read(CHUNK):
-            yield data

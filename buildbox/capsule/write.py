@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from buildbox.archive.files import sync_folder, write_all
-from buildbox.archive.layout import LAYOUT
+from buildbox.archive.layout import LAYOUT, BlobDamaged, BlobMissing
 from buildbox.capsule.form import BLOBS, INDEX_FILE, LAYOUT_FILE, README
 from buildbox.capsule.members import plain_header
 from buildbox.capsule.opening import is_capsule
@@ -17,6 +20,9 @@ from buildbox.capsule.parts import Blob
 from buildbox.errors import UsageError
 from buildbox.progress import Meter
 from buildbox.trees.tar import END, padding
+
+_PIECE = 1 << 18  # bytes that are read, hashed and written at a time
+_PIECES = 4  # that are on their way
 
 
 @contextmanager
@@ -52,12 +58,40 @@ def write_tar(file: int, readme: bytes, index: bytes, blobs: Iterable[Blob], met
         write_all(file, plain_header(name, len(data)) + data + padding(len(data)))
     for blob in sorted(blobs, key=lambda blob: blob.digest):
         write_all(file, plain_header(f"{BLOBS}{blob.digest.hex}", blob.size))
-        for chunk in blob.read():
-            write_all(file, chunk)
-            meter.advance(len(chunk))
+        if isinstance(blob.content, bytes):
+            write_all(file, blob.content)
+        else:
+            _copy(file, blob, blob.content, meter)
         write_all(file, padding(blob.size))
     write_all(file, END)
     os.fsync(file)
+
+
+def _copy(file: int, blob: Blob, path: Path, meter: Meter) -> None:
+    """Writes what `path` has; another thread hashes it meanwhile, which takes as long as reading and writing.
+
+    Raises BlobMissing, BlobDamaged.
+    """
+    hasher, size = hashlib.sha256(), 0
+    waiting: deque[tuple[memoryview, Future[None]]] = deque()
+    free = [
+        memoryview(bytearray(_PIECE)) for _ in range(_PIECES)
+    ]  # new ones each time cost more than hashing
+    try:
+        with path.open("rb", buffering=0) as source, ThreadPoolExecutor(1, "buildbox-hash") as pool:
+            while count := source.readinto(piece := free.pop()):
+                waiting.append((piece, pool.submit(hasher.update, piece[:count])))
+                write_all(file, piece[:count])
+                size += count
+                meter.advance(count)
+                if not free:
+                    piece, hashed = waiting.popleft()
+                    hashed.result()
+                    free.append(piece)
+    except FileNotFoundError:
+        raise BlobMissing(blob.digest, path) from None
+    if (size, hasher.hexdigest()) != (blob.size, blob.digest.hex):
+        raise BlobDamaged(blob.digest, path, "has other bytes than its digest says")
 
 
 def put(path: Path, to: Path, check: Callable[[Path], None]) -> None:

@@ -69,7 +69,7 @@ def create(
     chosen = _chosen(call, root, to, names or [], missing, left_out)
     if not chosen and not missing:
         raise nothing_to_choose()
-    supply = RepositorySupply(root or call.host.cwd, archive, call.host)
+    supply = RepositorySupply(root or call.host.cwd, archive, call.host, near=True)
     with ExitStack() as stack:
         new_folder = stack.enter_context(_scratch(call, root))
         sources = stack.enter_context(_sources(call))
