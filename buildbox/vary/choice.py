@@ -90,10 +90,11 @@ def _by_name(step: Step, around: Surroundings, traits: Traits) -> Iterator[Varia
     yield variations.host_name()
     own = step.task.env.keys()
     others = [name for name in traits.locales if name.lower() not in _PLAIN_LOCALES]
+    others.sort(key=lambda name: ("utf" not in name.lower(), name))
     for name, variable, variation in (
         ("home", "HOME", variations.other_home(around.scratch)),
         ("time-zone", "TZ", variations.time_zone()),
-        ("locale", "LC_ALL", variations.locale(sorted(others)[0] if others else "C")),
+        ("locale", "LC_ALL", variations.locale(others[0] if others else "C")),
     ):
         yield unvaried(name, f"the task sets {variable} itself") if variable in own else variation
 
@@ -141,7 +142,7 @@ def _order(trials: Trials, step: Step, around: Surroundings, local: bool) -> Var
         return unvaried(ORDER, f"only root can give files in memory to the task's user ({step.task.user})")
     memory = order.memory_folder(around.uid)
     if memory is None:
-        return unvaried(ORDER, "it takes a file system in memory with a gigabyte to spare (/dev/shm)")
+        return unvaried(ORDER, "it takes a gigabyte of room for programs in memory (/dev/shm)")
     trial = memory / f"trial-{around.run}"
     try:
         trial.write_text(f"{around.run}\n")

@@ -137,11 +137,14 @@ class _Varying:
             self._wait_since(begun)
             variations = self._settle(variations)
             if self._differs(variations):
-                self._find(variations)
+                for cause in find_causes(variations, self._differs):
+                    self._note(cause)
         for variation in self.choice.apart:
             self.say(f"building with {variation.title} varied")
             if self._differs([variation]):
                 self._note((variation,))
+        if any(cause.how or cause.names == (CLOCK,) for cause in self.causes):
+            self._doubt_the_base()
         self._doubt_the_clock()
         gone = {each.name for each in self.unvaried}
         varied = (*self.choice.variations, *self.choice.apart)
@@ -207,15 +210,28 @@ class _Varying:
             if {finding.kind for finding in compare_files(one, other, path)} == {MTIME}
         )
 
-    def _find(self, variations: Sequence[Variation]) -> None:
-        for cause in find_causes(variations, self._differs):
-            self._note(cause)
-
     def _note(self, cause: tuple[Variation, ...]) -> None:
-        made = self._attempt(cause)
-        files = tuple(sorted(self._changed(made)))
+        """Notes what `cause` changes every time. What it changed only once is chance."""
         names, how = tuple(each.name for each in cause), tuple(each.how for each in cause)
-        self._add(Cause(names, how, files, made.failure))
+        before = self._attempt(cause)
+        made = self._built(together((self.always, all_changes(cause))), drop=True)
+        files = self._changed(before) & self._changed(made)
+        if files or before.failure == made.failure != "":
+            self._add(Cause(names, how, tuple(sorted(files)), before.failure))
+        else:
+            self._tell_moving(self._changed(before) | self._changed(made), RANDOMNESS, made)
+
+    def _doubt_the_base(self) -> None:
+        """What came out the same twice may do so by chance, too: then nothing is a cause of its changing."""
+        self.say("building twice more without any change")
+        made = [self._built(self.always, drop=True) for _ in range(2)]
+        moving = self._changed(made[0]) | self._changed(made[1])
+        if not moving:
+            return
+        left = (replace(each, files=tuple(sorted({*each.files} - moving))) for each in self.causes)
+        self.causes = [each for each in left if each.files or each.failure]
+        self._tell_moving(moving, RANDOMNESS, made[0])
+        self._leave_out(self.unsettled | moving)
 
     def _add(self, cause: Cause) -> None:
         """The time may be told twice: once of files that differ each time, once of others."""
@@ -232,7 +248,7 @@ class _Varying:
         if found is None or clocks is None:
             return
         self.say("building with the clock as it is, by the same library")
-        made = self._built(clocks.steady)
+        made = self._built(clocks.steady, drop=True)
         if made.failure or self._changed(made):
             self.causes.remove(found)
             self.unvaried.append(
@@ -257,15 +273,17 @@ class _Varying:
         if names not in self._known:
             if self.builds:
                 self.say(f"building with {', '.join(each.title for each in variations)} varied")
-            made = self._built(together((self.always, all_changes(variations))))
-            if made.folder:
-                self.drop(made.folder)
-            self._known[names] = replace(made, folder=None)
+            self._known[names] = self._built(together((self.always, all_changes(variations))), drop=True)
         return self._known[names]
 
-    def _built(self, changes: Changes) -> Attempt:
+    def _built(self, changes: Changes, *, drop: bool = False) -> Attempt:
+        """`drop`: nobody looks into its files."""
         self.builds += 1
-        return self.build(changes)
+        made = self.build(changes)
+        if drop and made.folder:
+            self.drop(made.folder)
+            made = replace(made, folder=None)
+        return made
 
 
 def _changed(left: Attempt, right: Attempt) -> frozenset[str]:

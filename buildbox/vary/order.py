@@ -21,13 +21,15 @@ _NAMES = ("m", "c", "x", "a", "q")  # in no order of their own
 def memory_folder(uid: int) -> Path | None:
     """A folder of the caller's alone, on a file system that lists what it has by the order of its making.
 
-    None where this machine has none, or too little room there (1 GiB).
+    None where this machine has none with enough room (1 GiB), whose programs may run.
     """
     for above in (Path("/dev/shm"), Path(f"/run/user/{uid}")):
         folder = above / f"buildbox-{uid}"
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
             state = folder.lstat()
+            if os.statvfs(folder).f_flag & os.ST_NOEXEC:
+                continue
             private = state.st_uid == uid and state.st_mode & 0o170777 == 0o040700  # no link of another's
             if private and shutil.disk_usage(folder).free >= _LEAST and _direction(folder):
                 return folder

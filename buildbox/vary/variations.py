@@ -181,12 +181,13 @@ def cpu_count(cpu: int, binds: tuple[Bind, ...]) -> Variation:
     def spec(given: ContainerSpec) -> ContainerSpec:
         return replace(with_binds(given, *binds), cpuset=str(cpu))
 
-    return Variation(CPUS, "1", Changes(spec=spec))
+    return Variation(CPUS, "one", Changes(spec=spec))
 
 
 def file_order() -> Variation:
-    """The other order of files in folders."""
-    return Variation(ORDER, "the other way round", Changes(reversed_order=True))
+    """The other order of files in folders. They lie in memory then, so there is no limit to that."""
+    changes = Changes(reversed_order=True, spec=lambda spec: replace(spec, memory=None))
+    return Variation(ORDER, "the other way round", changes)
 
 
 def clock_ahead(library: Path) -> Variation:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -125,7 +126,7 @@ def test_the_one_cause_is_named(name: str) -> None:
     assert [(cause.names, cause.files, cause.failure) for cause in varied.causes] == [((name,), ("a",), "")]
     assert varied.causes[0].line.startswith(TITLES[name])
     assert varied.causes[0].remedies == (REMEDIES[name],)
-    assert varied.builds <= 14
+    assert varied.builds <= 16
 
 
 @pytest.mark.parametrize(
@@ -166,6 +167,21 @@ def test_what_fails_is_a_cause_and_hides_no_other() -> None:
         ("build-path",): "the build fails with status 2",
         ("time-zone",): "",
     }
+
+
+def test_what_changes_now_and_then_is_seldom_taken_for_anything_but_chance() -> None:
+    """It may be the same as often as it is looked at: one time in ten here. All else is named every time."""
+    wrong = 0
+    for seed in range(200):
+
+        def task(world: World, seed: int = seed) -> Mapping[str, object]:
+            dice = Random(seed * 1_000_003 + world.chance)
+            return {"a": dice.random() < 0.3, "b": world.env["TZ"]}
+
+        blamed = {path: cause.names for cause in explained(task).causes for path in cause.files}
+        assert blamed["b"] == ("time-zone",)
+        wrong += blamed.get("a", ("randomness",)) != ("randomness",)
+    assert wrong < 25
 
 
 def test_two_that_make_a_difference_only_together_are_one_cause() -> None:
