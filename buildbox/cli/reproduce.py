@@ -139,7 +139,8 @@ def _show(call: Call, each: Reproduced, logs: Logs) -> None:
         if each.varied:
             console.lines(_varied(verdict.step, each.varied))
     if verdict.state is State.CANT_TELL:
-        console.warn(f"{verdict.step} can't be made again here; missing:", verdict.missing)
+        lines = [line for what in verdict.missing for line in what.splitlines()]
+        console.warn(f"{verdict.step} can't be made again here; missing:", lines)
     if each.failed:
         kept = logs.path(verdict.step)
         console.warn(f"the end of the log{f' {kept}' if kept else ''}:", _end_of(logs, verdict.step))

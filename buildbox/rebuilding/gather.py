@@ -146,7 +146,8 @@ def _images(
             image, _ = session.image(ref, platform)
         except ImageError as error:
             places = [] if closed else error.hint.splitlines()
-            missing.append("\n  ".join([error.reason + "; it isn't in what was given" * closed, *places]))
+            line = "\n  ".join([error.reason + "; it isn't in what was given" * closed, *places])
+            missing += [] if line in missing else [line]  # a service may run in the same image
             continue
         if (image.manifest.digest, image.config.digest) != (used.manifest, used.config):
             raise Mismatch(
