@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from buildbox.digest import Digest
 from buildbox.trees.choice import Choice, Found
@@ -42,16 +42,9 @@ from buildbox.trees.seen import PATH, Seen, begun, is_special, see, settled
 from buildbox.trees.view import View, look_with_git
 from buildbox.trees.walk import walk
 
-_STATUS = (
-    "status",
-    "--porcelain",
-    "-z",
-    "--no-renames",
-    "--ignore-submodules=dirty",
-    "--untracked-files=all",
-    "--",
-    ".",
-)
+if TYPE_CHECKING:
+    from buildbox.trees.committed import Committed
+
 _MOST_KNOWN = 20_000  # files beyond what is there
 _MANY = 1000  # files: for so many it pays to read the memo of the tracked ones
 
@@ -75,17 +68,6 @@ class InputTree:
         return self._make()
 
 
-@dataclass(frozen=True)
-class Committed:
-    """The commit that a working tree is at."""
-
-    commit: str  # git's id of it
-    tree: str  # git's id of its tree, the repository's top
-    clean: bool  # the files are as the commit has them, with no new ones
-    path: str  # of the working tree's folder in the repository, parts joined by "/"; "" for its top
-    submodules: Mapping[str, str]  # path in the repository -> commit; those below the folder, if checked out
-
-
 class WorkTree:
     """A working tree as it was at one moment, or a little later where a file has changed since.
 
@@ -100,6 +82,7 @@ class WorkTree:
         self._views, self._problem = tuple(views), problem
         self._memos = memo_folder(data, root)
         self._ignored: dict[str, bool] = {}
+        self._has_ignored: dict[tuple[tuple[str, ...] | None, tuple[str, ...]], bool] = {}
         self._loose: dict[str, Seen | None] = {}  # what the disk said
         self._base: list[str] | None = None
         self._known: dict[str, Seen] | None = None
@@ -143,26 +126,21 @@ class WorkTree:
 
         None without git or commits. Raises GitFailed.
         """
+        from buildbox.trees.committed import committed
+
         head = self._head()
-        if head is None:
-            return None
-        inside = self._views[0].git.inside
-        clean = self._is_clean(compile_patterns(without))
-        modules = {f"{inside}/{path}" if inside else path: found.commit for path, found in self._submodules()}
-        return Committed(head.commit, head.tree, clean, inside, modules)
+        return None if head is None else committed(self._views, head, compile_patterns(without))
 
     def has_ignored(self, inputs: tuple[str, ...] | None, without: tuple[str, ...]) -> bool:
         """Whether any input is a file that git ignores: no commit has it. Asked after such a `select`.
 
         Raises TreeError, Changed.
         """
+        key = inputs, without
         with self._lock:
-            patterns = compile_patterns(inputs or ())
-            # git calls nothing ignored that has tracked files in it.
-            starts = [start for start in _starts(patterns) if self._ignored.get(start)]
-            choice = Choice(patterns, compile_patterns(without))
-            found = (path for start in starts for path in walk(self._root, start, choice.leads_below))
-            return any(map(choice, found))
+            if key not in self._has_ignored:
+                self._has_ignored[key] = self._look_for_ignored(*key)
+            return self._has_ignored[key]
 
     def commit_time(self) -> int | None:
         """The time of HEAD's commit (seconds since the epoch); None without one. Raises GitFailed."""
@@ -324,21 +302,13 @@ class WorkTree:
                 self._commit = (read_commit(self._views[0].git),)
             return self._commit[0]
 
-    def _is_clean(self, without: Patterns) -> bool:
-        for view in self._views:
-            above = f"{view.git.inside}/" if view.git.inside else ""
-            for row in view.git.run(*_STATUS, user_filters=True).split(b"\0")[:-1]:
-                path = os.fsdecode(row)[3:].removeprefix(above)  # XY PATH, from the top: git-status(1)
-                if not without.matches(f"{view.prefix}{path}"):
-                    return False
-        return True
-
-    def _submodules(self) -> Iterator[tuple[str, Head]]:
-        """Submodules that are checked out, by path; not repositories that just lie there."""
-        linked = {f"{view.prefix}{link}/" for view in self._views for link in view.facts.links}
-        for view in self._views[1:]:
-            if view.prefix in linked and (head := read_commit(view.git)):
-                yield view.prefix[:-1], head
+    def _look_for_ignored(self, inputs: tuple[str, ...] | None, without: tuple[str, ...]) -> bool:
+        patterns = compile_patterns(inputs or ())
+        # git calls nothing ignored that has tracked files in it.
+        starts = [start for start in _starts(patterns) if self._ignored.get(start)]
+        choice = Choice(patterns, compile_patterns(without))
+        found = (path for start in starts for path in walk(self._root, start, choice.leads_below))
+        return any(map(choice, found))
 
 
 def _digest(lines: Sequence[str]) -> str:

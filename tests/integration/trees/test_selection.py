@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from buildbox.trees.committed import Committed
 from buildbox.trees.git import GitFailed
-from buildbox.trees.selection import Committed
 from tests.integration.trees.working import Working, names
 
 FILES = {"a.c": "int a;\n", "src/b.c": "int b;\n", "src/deep/c.c": "", ".gitignore": "*.o\nvendor/\n"}
