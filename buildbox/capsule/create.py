@@ -20,6 +20,7 @@ from buildbox.errors import CantTell, ImageError
 from buildbox.oci import Platform
 from buildbox.progress import Progress
 from buildbox.provenance.statement import Statement
+from buildbox.rebuilding.gather import Pull
 from buildbox.rebuilding.results import needed_result, result_of
 from buildbox.rebuilding.subject import Chosen
 from buildbox.rebuilding.supply import Supply
@@ -48,6 +49,7 @@ class Origin:
     env: Mapping[str, str]  # the caller's, for git
     catalogues: Sequence[Path]
     sources: Sources  # of images that the archive hasn't got
+    pull: Pull  # of results that it hasn't got
     progress: Progress
 
 
@@ -104,6 +106,9 @@ def _add_build(parts: Parts, chosen: Chosen, origin: Origin, missing: list[str])
             missing.append("\n  ".join([error.reason, *error.hint.splitlines()]))
     for need in statement.needs:
         result = needed_result(parts.archive, need.fingerprint, need.manifest, need.tree)
+        if result is None and need.fingerprint:
+            pulled = origin.pull(need.fingerprint)
+            result = pulled if pulled and pulled.tree == need.tree else None
         if result:
             parts.add_result(result)
         elif need.manifest is None:

@@ -78,6 +78,7 @@ class Sample:
             "env": {},
             "catalogues": [],
             "sources": sources,
+            "pull": lambda fingerprint: None,
             "progress": Silent(),
         }
         given |= {name: changes.pop(name) for name in list(changes) if name in given}

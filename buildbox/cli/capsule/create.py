@@ -73,8 +73,15 @@ def create(
     with ExitStack() as stack:
         new_folder = stack.enter_context(_scratch(call, root))
         sources = stack.enter_context(_sources(call))
+        sharing = stack.enter_context(call.shared_results(archive))
         origin = Origin(
-            supply, root or call.host.cwd, call.host.env, call.catalogues(), sources, call.console
+            supply,
+            root or call.host.cwd,
+            call.host.env,
+            call.catalogues(),
+            sources,
+            lambda fingerprint: sharing.pull(fingerprint, call.host.now) if sharing else None,
+            call.console,
         )
         made = make(
             to,

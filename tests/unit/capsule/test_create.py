@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from buildbox.archive.layout import BlobDamaged
+from buildbox.archive.results import Result, find_result
 from buildbox.capsule.create import Made
 from buildbox.capsule.opening import open_capsule
 from buildbox.digest import Digest
@@ -113,6 +114,23 @@ def test_all_that_is_missing_is_told_at_once(made: Sample, tmp_path: Path) -> No
     ):
         assert words in said
     assert list(tmp_path.glob("*.tar*")) == []
+
+
+def test_a_needed_result_comes_from_elsewhere(made: Sample, tmp_path: Path) -> None:
+    manifest = made.archive.blob_path(made.need.manifest)
+    data = manifest.read_bytes()
+    manifest.unlink()
+    asked: list[Digest] = []
+
+    def pull(fingerprint: Digest) -> Result | None:
+        asked.append(fingerprint)
+        manifest.write_bytes(data)
+        return find_result(made.archive, fingerprint)
+
+    made.create(tmp_path / "a.tar", pull=pull)
+    assert asked == [made.need.fingerprint]
+    opened = open_capsule(tmp_path / "a.tar", tmp_path / "into")
+    assert find_result(opened.archive, made.need.fingerprint) == made.need
 
 
 def test_a_check_comes_before_the_name(made: Sample, tmp_path: Path) -> None:
