@@ -143,7 +143,9 @@ def _images(
     found: dict[str, ArchivedImage] = {}
     for name, (ref, platform, used) in wanted.items():
         try:
-            image, _ = session.image(ref, platform)
+            # Where something is missing anyway, nothing is loaded.
+            known = session.known_image(ref, platform) if missing else None
+            image = known or session.image(ref, platform)[0]
         except ImageError as error:
             places = [] if closed else error.hint.splitlines()
             line = "\n  ".join([error.reason + "; it isn't in what was given" * closed, *places])
