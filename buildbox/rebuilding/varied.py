@@ -13,7 +13,8 @@ from buildbox.trees.stage import remove
 from buildbox.units import show_duration
 from buildbox.vary.changes import Changes
 from buildbox.vary.choice import Surroundings, choose
-from buildbox.vary.explain import Attempt, Varied, vary
+from buildbox.vary.explain import Attempt, Varied
+from buildbox.vary.varying import vary
 
 _PATIENCE, _TIMES = 300.0, 20.0  # seconds, and times those of a usual rebuild, that each other one has
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,15 +28,20 @@ def memory_folder(uid: int) -> Path | None:
         folder = above / f"buildbox-{uid}"
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
-            state = folder.lstat()
-            if os.statvfs(folder).f_flag & os.ST_NOEXEC:
-                continue
-            private = state.st_uid == uid and state.st_mode & 0o170777 == 0o040700  # no link of another's
-            if private and shutil.disk_usage(folder).free >= _LEAST and _direction(folder):
+            if _is_good(folder, uid):
                 return folder
+            folder.rmdir()  # or it isn't empty: somebody else's
         except OSError:
             continue
     return None
+
+
+def _is_good(folder: Path, uid: int) -> bool:
+    state, system = folder.lstat(), os.statvfs(folder)
+    if state.st_uid != uid or state.st_mode & 0o170077 != stat.S_IFDIR:  # a link of another user's, say
+        return False
+    room = system.f_bavail * system.f_frsize >= _LEAST
+    return room and not system.f_flag & os.ST_NOEXEC and _direction(folder) != 0
 
 
 def copy_reversed(tree: Path, to: Path) -> None:

@@ -63,3 +63,8 @@ def test_it_is_the_callers_alone() -> None:
     folder = memory_folder(os.getuid())
     assert folder
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_none_is_made_for_another_user() -> None:
+    assert memory_folder(4_000_000) is None
+    assert not Path("/dev/shm/buildbox-4000000").exists()

@@ -16,8 +16,9 @@ from buildbox.container import ContainerSpec
 from buildbox.vary import clock, variations
 from buildbox.vary.changes import Changes
 from buildbox.vary.choice import Choice, Clocks
-from buildbox.vary.explain import Attempt, Varied, vary
+from buildbox.vary.explain import Attempt, Varied
 from buildbox.vary.variations import REMEDIES, TITLES, unvaried
+from buildbox.vary.varying import vary
 
 LIBRARY = Path("/lib/clock.so")
 SCRATCH = Path("/scratch")
