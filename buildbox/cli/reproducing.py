@@ -165,7 +165,8 @@ def _vetted(statement: Statement, env: Mapping[str, str], secrets: Sequence[str]
     of the source, which isn't there yet."""
     step = to_run(statement, env)
     given = tuple(name for name in step.task.secrets if name in secrets)
-    return replace(step, task=replace(step.task, secrets=given, workdir="."))
+    task = replace(step.task, secrets=given, workdir=".", caches=statement.step.task.caches)
+    return replace(step, task=task)
 
 
 @contextmanager

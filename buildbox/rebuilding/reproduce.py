@@ -66,6 +66,7 @@ def reproduce(session: Session, supply: Supply, subject: Subject, wishes: Wishes
     first: Reproduced | None = None
     for statement in (chosen.statement for chosen in subject.chosen):
         with ExitStack() as stack:
+            wishes.say(f"looking for what {statement.step.name} takes")
             try:
                 taken = gather(session, supply, statement, env=wishes.env, pull=wishes.pull)
                 gathered = stack.enter_context(taken)
