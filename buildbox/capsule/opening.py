@@ -52,7 +52,6 @@ class OpenedBuild:
     data: bytes  # the statement as it was signed
     envelope: bytes | None  # nobody has looked at its signatures
     inputs: Digest  # the blob with the tar of its inputs
-    made: Result | None  # what it made, where the capsule has that
 
 
 @dataclass(frozen=True)
@@ -173,7 +172,6 @@ def _build(
     envelope = archive.read(build.envelope, MAX_ENVELOPE) if build.envelope else None
     if envelope is not None:
         check_envelope(envelope, data)
-    made = results[build.result] if build.result else None
-    if made and made.fingerprint != statement.fingerprint:
+    if build.result and results[build.result].fingerprint != statement.fingerprint:
         raise Malformed("it has the result of another build than it says")
-    return OpenedBuild(statement, data, envelope, build.inputs, made)
+    return OpenedBuild(statement, data, envelope, build.inputs)

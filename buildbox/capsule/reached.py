@@ -18,6 +18,7 @@ from buildbox.oci import (
     Manifest,
     parse_manifest,
 )
+from buildbox.trees.faults import shown
 from buildbox.units import show_size
 
 _DEPTH = 4  # indexes in indexes
@@ -41,7 +42,9 @@ class Reached:
         """
         self._add(top)
         if top.media_type not in MANIFESTS | INDEXES or not depth:
-            raise Malformed(f"{top.digest} is neither an image nor an index of some ({top.media_type})")
+            raise Malformed(
+                f"{top.digest} is neither an image nor an index of some ({shown(top.media_type)})"
+            )
         document = parse_manifest(self._archive.read(top, MAX_MANIFEST), top.media_type)
         if isinstance(document, Index):
             there = [child for child in document.manifests if child.digest in self._blobs]

@@ -15,10 +15,6 @@ from buildbox.oci import OCI_LAYER, Descriptor
 from buildbox.provenance.statement import Source
 from buildbox.rebuilding.supply import Inputs
 from buildbox.recipes.catalogue import find_recipe, recipe_of
-from buildbox.recipes.kept import EMPTY, list_bytes, listed
-from buildbox.recipes.lock import read_lock
-from buildbox.recipes.packages import contents, list_name
-from buildbox.recipes.recipe import read_recipe
 from buildbox.reference import ImageRef
 from buildbox.trees.bundle import write_bundle
 from buildbox.trees.checkout import find_parts
@@ -67,6 +63,11 @@ def add_recipe(parts: Parts, ref: ImageRef, catalogues: Sequence[Path]) -> str |
     name = recipe_of(ref, catalogues)
     if name is None:
         return None
+    from buildbox.recipes.kept import EMPTY, list_bytes, listed  # what reads wheels' names takes 50 ms
+    from buildbox.recipes.lock import read_lock
+    from buildbox.recipes.packages import contents, list_name
+    from buildbox.recipes.recipe import read_recipe
+
     folder = find_recipe(name, catalogues)
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.is_symlink() and path.stat().st_size <= _MOST:

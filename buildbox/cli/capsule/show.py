@@ -37,7 +37,7 @@ def show(
 
     call: Call = ctx.obj
     path = call.host.cwd / file
-    if not is_capsule(path):
+    if (path.exists() and not path.is_file()) or not is_capsule(path):  # to open a pipe may take for ever
         raise UsageError(f"{file} is no capsule", "`buildbox capsule create -o FILE` makes one.")
     with work_in(call, call.project_root() or call.host.cwd) as new_folder:
         opened = open_capsule(path, new_folder())
