@@ -13,7 +13,7 @@ from buildbox import __version__
 from buildbox.archive.results import Result
 from buildbox.archive.statements import KeptStatement, keep_statement
 from buildbox.config.model import Service, Toolchain
-from buildbox.errors import BuildboxError, EngineError
+from buildbox.errors import EngineError
 from buildbox.execute.events import in_background
 from buildbox.ground import Ground, Made
 from buildbox.hermetic.weighing import Weighed, image_of
@@ -29,10 +29,10 @@ _MODEL = re.compile(r"^model name\s*: (.+)$", re.MULTILINE)  # x86; others have 
 
 
 def ask_ahead(ground: Ground, step: Step) -> None:
-    """Has what a statement takes looked up while the step runs. What goes wrong is met again later."""
+    """Has what a statement takes looked up while the step runs. What goes wrong is met again, and told then."""
 
     def ask() -> None:
-        with suppress(BuildboxError):
+        with suppress(Exception):  # the run may be over, and the connection closed
             ground.source(step)
             ground.session.engine_info()
 

@@ -66,7 +66,6 @@ class Hermetic:
         except ResultDamaged as damage:
             self._place.display.note(self._step, f"{damage.reason}; it runs again")
         tell_of_inputs(self._step, self._fixed, self._place.display)
-        ask_ahead(self._ground, self._step)
         return None
 
     def view(self, attempt: int) -> View:
@@ -90,6 +89,7 @@ class Hermetic:
         if self._log:
             self._log.close()
         self._log = FrameLog(self._new_folder().with_suffix(".log"))
+        ask_ahead(self._ground, self._step)  # inputs are settled by now, and the engine answers
         return self._log
 
     def finish(self, outcome: Outcome) -> None:
