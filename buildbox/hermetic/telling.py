@@ -29,7 +29,7 @@ _MODEL = re.compile(r"^model name\s*: (.+)$", re.MULTILINE)  # x86; others have 
 
 
 def ask_ahead(ground: Ground, step: Step) -> None:
-    """Has what a statement takes looked up while the step runs. What goes wrong is met again, and told then."""
+    """Has what a statement takes looked up while the step runs. What goes wrong is met again later."""
 
     def ask() -> None:
         with suppress(Exception):  # the run may be over, and the connection closed
