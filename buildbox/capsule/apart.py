@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from buildbox.archive import files
 from buildbox.archive.layout import LAYOUT
-from buildbox.capsule.form import BLOBS, INDEX_FILE, LAYOUT_FILE, MAGIC, MAX_INDEX, README
+from buildbox.capsule.form import BLOBS, INDEX_FILE, LAYOUT_FILE, MAGIC, MAX_FILES, MAX_INDEX, README
 from buildbox.capsule.members import Malformed, Member, read_members
 from buildbox.digest import Digest
 from buildbox.errors import CantTell
@@ -37,6 +37,8 @@ def take_apart(file: BinaryIO, into: Path) -> dict[Digest, int]:
     found: dict[Digest, int] = {}
     last = ""
     for member in members:
+        if len(found) == MAX_FILES:
+            raise Malformed(f"it has more than {MAX_FILES} files")
         digest = _blob_digest(member)
         if digest.hex <= last:
             raise Malformed(f"{member.name} is there twice, or not in its place")

@@ -39,7 +39,8 @@ BLOBS = "blobs/sha256/"
 MAGIC = b"# A capsule of buildbox\n"
 TITLE = "org.opencontainers.image.title"  # annotations.md
 MAX_INDEX = 4 << 20  # bytes
-MAX_CONFIG = 64 << 20  # bytes
+MAX_CONFIG = 4 << 20  # bytes
+MAX_FILES = 100_000
 _VERSION = 1
 _MOST_TEXT = 10_000  # characters of a line of what is left out
 

@@ -31,6 +31,7 @@ class Reached:
 
     def __init__(self, archive: Archive, blobs: Mapping[Digest, int]) -> None:
         self._archive, self._blobs = archive, blobs
+        self._walked: dict[Digest, bool] = {}
         self.found: set[Digest] = set()
         self.layers: dict[Digest, int] = {}  # of images: bytes
         self.images: set[Digest] = set()  # and the indexes that have them
@@ -40,22 +41,25 @@ class Reached:
 
         Of an index some images may be missing, not all. Raises Malformed, ArchiveError, ValueError.
         """
-        self._add(top)
-        if top.media_type not in MANIFESTS | INDEXES or not depth:
-            raise Malformed(
-                f"{top.digest} is neither an image nor an index of some ({shown(top.media_type)})"
+        if top.digest not in self._walked:  # an index of indexes that are all the same is walked once
+            self._add(top)
+            if top.media_type not in MANIFESTS | INDEXES or not depth:
+                kind = shown(top.media_type)
+                raise Malformed(f"{top.digest} is neither an image nor an index of some ({kind})")
+            document = parse_manifest(self._archive.read(top, MAX_MANIFEST), top.media_type)
+            image = (
+                self._index(top, document, depth) if isinstance(document, Index) else self._parts(document)
             )
-        document = parse_manifest(self._archive.read(top, MAX_MANIFEST), top.media_type)
-        if isinstance(document, Index):
-            there = [child for child in document.manifests if child.digest in self._blobs]
-            if not there:
-                raise Malformed(f"the index {top.digest} has none of its images")
-            image = sum(self.walk(child, depth - 1) for child in there) > 0
-        else:
-            image = self._parts(document)
-        if image:
-            self.images.add(top.digest)
-        return image
+            self._walked[top.digest] = image
+            if image:
+                self.images.add(top.digest)
+        return self._walked[top.digest]
+
+    def _index(self, top: Descriptor, index: Index, depth: int) -> bool:
+        there = [child for child in index.manifests if child.digest in self._blobs]
+        if not there:
+            raise Malformed(f"the index {top.digest} has none of its images")
+        return sum(self.walk(child, depth - 1) for child in there) > 0
 
     def _parts(self, manifest: Manifest) -> bool:
         for part in (manifest.config, *manifest.layers):

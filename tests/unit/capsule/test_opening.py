@@ -19,7 +19,7 @@ from buildbox.capsule.opening import Opened, is_capsule, open_capsule
 from buildbox.capsule.supply import CapsuleSupply
 from buildbox.digest import Digest
 from buildbox.errors import CantTell, Mismatch, UsageError
-from buildbox.oci import canonical
+from buildbox.oci import OCI_INDEX, canonical
 from buildbox.provenance.form import statement_bytes
 from buildbox.rebuilding.subject import Chosen
 from buildbox.trees.packing import pack
@@ -217,6 +217,19 @@ def test_an_image_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
     made.create(tmp_path / "bomb.tar")
     with pytest.raises(Mismatch, match=r"1\.3 MB, unpack to more than 1\.2 GB"):
         open_capsule(tmp_path / "bomb.tar", tmp_path / "into")
+
+
+def test_indexes_of_indexes_are_walked_once(capsule: Path, tmp_path: Path) -> None:
+    def nested(found: Contents) -> None:
+        entries = found.index
+        image = next(entry for entry in entries if "tools" in json.dumps(entry))
+        child = {key: value for key, value in image.items() if key != "annotations"}
+        for _ in range(2):
+            data = canonical({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [child] * 5000})
+            child = {"mediaType": OCI_INDEX, "digest": str(found.blob(data)), "size": len(data)}
+        found.set_index([*entries, child])
+
+    assert len(opened(capsule, tmp_path, nested).images) == 2  # else it takes hours
 
 
 def test_a_capsule_with_holes_takes_its_room_beforehand(capsule: Path, tmp_path: Path) -> None:
