@@ -48,6 +48,8 @@ def aside(to: Path) -> Iterator[tuple[int, Path]]:
             path.unlink(missing_ok=True)
     except BlockingIOError:
         raise UsageError(f"{to} is just being written by another buildbox") from None
+    except OSError as error:
+        raise UsageError(f"{to} can't be written: {error.strerror}", "Nothing of it is left.") from error
     finally:
         os.close(file)
 

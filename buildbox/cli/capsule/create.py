@@ -104,11 +104,19 @@ def _chosen(
     left_out: list[str],
 ) -> list[Chosen]:
     """The builds of what is named; each once."""
+    from buildbox.config.near import suggestion
     from buildbox.rebuilding.subject import find_subject
 
     tasks = call.project().config.tasks if root else {}
-    steps = [name for name in names if name.partition("[")[0] in tasks]
-    files = [call.host.cwd / name for name in names if name not in steps]
+    steps: list[str] = []
+    files: list[Path] = []
+    for name in names:
+        if name.partition("[")[0] in tasks:
+            steps.append(name)
+        elif (path := call.host.cwd / name).exists():
+            files.append(path)
+        else:
+            raise UsageError(f"there is neither a file nor a task {name!r}", suggestion(name, tasks, "task"))
     found = [find_subject(path, call.archive()).chosen[0] for path in files]
     if steps or not names:
         found += _of_tasks(call, to, steps, missing, left_out)

@@ -170,7 +170,7 @@ def test_what_has_not_run_as_it_is_now_is_listed(made: Project, tmp_path: Path) 
     assert "gen: it hasn't run as it is now" in refused.err
     assert "buildbox run gen" in refused.err
     named = made.run("capsule", "create", "pack", "lint", "-o", "../a.tar")
-    assert (named.status, "there is no file" in named.err) == (USAGE, True)
+    assert (named.status, "neither a file nor a task 'lint'" in named.err) == (USAGE, True)
     run_well(made, "pack")
     made.ok("capsule", "create", "-o", "../a.tar")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import tarfile
@@ -14,6 +15,7 @@ from buildbox.archive.layout import BlobDamaged
 from buildbox.archive.results import Result, find_result
 from buildbox.capsule.create import Made
 from buildbox.capsule.opening import open_capsule
+from buildbox.capsule.write import aside
 from buildbox.digest import Digest
 from buildbox.errors import CantTell, Mismatch, UsageError
 from buildbox.provenance.form import statement_bytes
@@ -180,3 +182,9 @@ def test_a_damaged_archive_makes_none(made: Sample, tmp_path: Path) -> None:
     with pytest.raises(BlobDamaged, match="has other bytes"):
         made.create(tmp_path / "a.tar")
     assert list(tmp_path.glob("*.tar*")) == []
+
+
+def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="a.tar can't be written: No space left"), aside(tmp_path / "a.tar"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert list(tmp_path.iterdir()) == []
