@@ -10,16 +10,18 @@ import typer
 from buildbox.cli.call import Call
 from buildbox.cli.options import Allow
 from buildbox.errors import BuildboxError, CantTell, Mismatch
+from buildbox.trees.faults import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from buildbox.logs import Logs
     from buildbox.rebuilding.reproduce import Reproduced
-    from buildbox.rebuilding.verdict import State
+    from buildbox.rebuilding.verdict import State, Verdict
     from buildbox.vary.explain import Varied
 
 _LAST = 20  # lines of a failed build's log
+_MOST = 50  # outputs that are named; --json has them all
 
 
 def add_to(app: typer.Typer) -> None:
@@ -82,9 +84,7 @@ def reproduce(
     from buildbox.rebuilding.verdict import State, overall
 
     call: Call = ctx.obj
-    wanted = Wanted(
-        call.host.cwd / file, output, tuple(env or ()), tuple(secret or ()), tuple(allow or ()), vary
-    )
+    wanted = Wanted(call.host.cwd / file, output, env or (), secret or (), allow or (), vary)
     try:
         with reproduce_all(call, wanted) as (told, found, logs):
             state = overall(each.state for each in found)
@@ -92,7 +92,7 @@ def reproduce(
             if call.console.json:
                 _document(call, file, state, told, [*map(_values, found, reports)])
             for each, written in zip(found, reports, strict=True):
-                _show(call, each, logs)
+                _show(call, each, logs, wanted.file)
                 for report in written:
                     call.console.say(f"diffoscope's report is {report}")
         return state.exit
@@ -128,14 +128,13 @@ def _values(each: Reproduced, reports: Sequence[Path]) -> dict[str, Any]:
     }
 
 
-def _show(call: Call, each: Reproduced, logs: Logs) -> None:
+def _show(call: Call, each: Reproduced, logs: Logs, file: Path) -> None:
     """The verdict on stdout; what is missing, and the end of a failed build's log, on stderr."""
     from buildbox.rebuilding.verdict import State
 
     verdict, console = each.verdict, call.console
     if not console.json:
-        details = [line for output in verdict.wrong for line in output.lines]
-        console.lines([f"{verdict.step}: {verdict.line}", *(f"  {line}" for line in details)])
+        console.lines([f"{verdict.step}: {verdict.line}", *(f"  {line}" for line in _details(verdict, file))])
         if each.varied:
             console.lines(_varied(verdict.step, each.varied))
     if verdict.state is State.CANT_TELL:
@@ -152,6 +151,17 @@ def _show(call: Call, each: Reproduced, logs: Logs) -> None:
         console.say(f"what was built is in {each.folder}")
 
 
+def _details(verdict: Verdict, file: Path) -> Iterator[str]:
+    """What is wrong, and whether that is what was asked about."""
+    for output in verdict.wrong[:_MOST]:
+        yield from output.lines
+    if len(verdict.wrong) > _MOST:
+        yield f"and {len(verdict.wrong) - _MOST} more"
+    for output in verdict.outputs:
+        if verdict.wrong and output.state == "identical" and f"{file}".endswith(f"/{output.path}"):
+            yield f"{shown(output.path)} itself is identical"
+
+
 def _varied(step: str, varied: Varied) -> Iterator[str]:
     if varied.causes:
         yield f"{step}: what it is built in changes it:"
@@ -160,10 +170,8 @@ def _varied(step: str, varied: Varied) -> Iterator[str]:
             for remedy in cause.remedies:
                 yield f"    {remedy}"
     else:
-        names = ", ".join(each.title for each in varied.varied)
-        yield f"{step}: the same with another {names}".replace("another the ", "other: ").replace(
-            ", the ", ", "
-        )
+        names = ", ".join(each.title.removeprefix("the ") for each in varied.varied)
+        yield f"{step}: the same with all of these varied: {names}"
     if varied.unvaried:
         yield "  not varied:"
         for each in varied.unvaried:
