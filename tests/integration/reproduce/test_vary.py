@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ mkdir dist
 mv dist {name}
 '''
 """
+Answer = tuple[int, Mapping[str, Any]]  # the exit status, and what was varied
+Answers = Mapping[str, Future[Answer]]
 SOURCES = {"src/words": "été\nnoël\n" * 50, "src/b": "b\n", "src/a": "a\n", "src/z/c": "c\n", "src/d": "d\n"}
 
 
@@ -79,7 +82,15 @@ def of_base(folder: Path, scripts: Mapping[str, str], toolchains: Toolchains, ca
     return made(folder, scripts, str(base.pin), caller)
 
 
-def varied(project: Project, name: str) -> tuple[int, Mapping[str, Any]]:
+@pytest.fixture(scope="module")
+def answers(project: Project) -> Iterator[Answers]:
+    """What --vary says of each, two at a time: most of it is waiting for containers to start."""
+    with ThreadPoolExecutor(2) as pool:
+        yield {name: pool.submit(varied, project, name) for name in (*CAUSES, *OTHERS)}
+        pool.shutdown(cancel_futures=True)
+
+
+def varied(project: Project, name: str) -> Answer:
     """The exit status, and what --vary found of the task `name`."""
     file = min(path for path in (project.root / name).iterdir())
     done = project.run("--json", "reproduce", "--vary", str(file))
@@ -97,28 +108,28 @@ def not_varied(found: Mapping[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", CAUSES)
-def test_the_one_cause_is_named(project: Project, name: str) -> None:
-    status, found = varied(project, name)
+def test_the_one_cause_is_named(project: Project, answers: Answers, name: str) -> None:
+    status, found = answers[name].result()
     assert list(named(found)) == [name]
     assert named(found)[name] == [f"{name}/{path.name}" for path in (project.root / name).iterdir()]
     assert found["causes"][0]["remedies"]
     assert status == 122
 
 
-def test_nothing_is_named_where_there_is_nothing(project: Project) -> None:
-    status, found = varied(project, "clean")
+def test_nothing_is_named_where_there_is_nothing(answers: Answers) -> None:
+    status, found = answers["clean"].result()
     assert (status, found["causes"], found["builds"]) == (0, [], 1)
     assert {each["name"] for each in found["varied"]} == CAUSES.keys() - {"randomness"}
     assert not_varied(found) == ["machine"]
 
 
-def test_times_of_files_that_a_build_made_are_the_time_of_the_build(project: Project) -> None:
-    assert named(varied(project, "file-times")[1]) == {"clock": ["file-times/a.tar"]}
+def test_times_of_files_that_a_build_made_are_the_time_of_the_build(answers: Answers) -> None:
+    assert named(answers["file-times"].result()[1]) == {"clock": ["file-times/a.tar"]}
 
 
-def test_all_of_several_causes_are_named(project: Project) -> None:
+def test_all_of_several_causes_are_named(answers: Answers) -> None:
     """The clock stands still for the search, so the path is found in a file that differs each time."""
-    assert named(varied(project, "several")[1]) == {
+    assert named(answers["several"].result()[1]) == {
         "clock": ["several/both"],
         "time-zone": ["several/both"],
         "build-path": ["several/both"],
@@ -126,8 +137,8 @@ def test_all_of_several_causes_are_named(project: Project) -> None:
     }
 
 
-def test_a_build_that_fails_elsewhere_says_so(project: Project) -> None:
-    _, found = varied(project, "fails")
+def test_a_build_that_fails_elsewhere_says_so(answers: Answers) -> None:
+    _, found = answers["fails"].result()
     assert {tuple(cause["names"]): cause["failure"] for cause in found["causes"]} == {
         ("user",): "the build failed with status 1"
     }
