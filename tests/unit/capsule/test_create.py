@@ -185,6 +185,6 @@ def test_a_damaged_archive_makes_none(made: Sample, tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="a.tar can't be written: No space left"), aside(tmp_path / "a.tar"):
+    with pytest.raises(UsageError, match="can't be written: No space left"), aside(tmp_path / "a.tar"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert list(tmp_path.iterdir()) == []
