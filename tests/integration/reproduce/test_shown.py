@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import filecmp
 import json
 import time
 from pathlib import Path
@@ -41,13 +42,15 @@ def test_from_the_archive(recorded: Recorded, next_generation: OwnEngine, tmp_pa
         git(later, "checkout", "-q", ".")
         key = later.home / "their.pub"
         give(recorded.key, later, key)
-        for path, digest in recorded.artifacts.items():
-            artifact = later.home / Path(path).name
+        artifacts = {path: later.home / Path(path).name for path in recorded.artifacts}
+        for path, artifact in artifacts.items():
             give(recorded.project.root / path, later, artifact)
             later.ok("verify", "--key", str(key), str(artifact))
             found = json.loads(later.ok("--json", "reproduce", str(artifact), "-o", f"made/{artifact.name}"))
             assert found["state"] == "identical"
-            assert digests(later.root / "made" / artifact.name, path) == {path: digest}
+            assert digests(later.root / "made" / artifact.name, path) == {path: recorded.artifacts[path]}
+        later.ok("capsule", "create", *map(str, artifacts.values()), "-o", "capsule.tar")
+        assert filecmp.cmp(later.root / "capsule.tar", recorded.capsule, shallow=False)
 
 
 def test_from_a_capsule(recorded: Recorded, wiped: OwnEngine, tmp_path: Path) -> None:
