@@ -78,7 +78,7 @@ class Descriptor:
                 else None,
                 {str(key): str(text) for key, text in (value.get("annotations") or {}).items()},
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"not a descriptor: {error!r}") from None
 
     def to_json(self) -> dict[str, Any]:

@@ -270,7 +270,8 @@ class Archive:
 
     def _entries(self, unnamed: bool) -> Iterator[tuple[str, Descriptor]]:
         for entry in self._index()["manifests"]:
-            name = str((entry.get("annotations") or {}).get(REF_NAME) or "")
+            told = entry.get("annotations")
+            name = str(told.get(REF_NAME) or "") if isinstance(told, dict) else ""
             if name or unnamed:
                 try:
                     yield name, Descriptor.from_json(entry)

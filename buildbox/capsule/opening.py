@@ -39,8 +39,10 @@ from buildbox.errors import ArchiveError, CantTell, Mismatch, UsageError
 from buildbox.oci import MAX_MANIFEST, OCI_MANIFEST, Descriptor, Manifest, parse_manifest
 from buildbox.provenance.form import MAX_STATEMENT, Unknown, parse_statement
 from buildbox.provenance.statement import Statement
+from buildbox.trees.faults import shown
 from buildbox.trees.tar import BLOCK
 
+_NEWER = "Use a newer buildbox."
 _HINT = "Don't use any of it; get the capsule again from whoever made it."
 
 
@@ -91,15 +93,19 @@ def open_capsule(path: Path, into: Path) -> Opened:
         archive = Archive.open(into, create=False)
         return _opened(path, into, archive, found, size)
     except Newer as error:
-        raise CantTell(f"the capsule {path} can't be read: {error}", "Use a newer buildbox.") from None
+        raise CantTell(f"the capsule {path} can't be read: {shown(str(error))}", _NEWER) from None
     except RecursionError:
-        raise Mismatch(f"the capsule {path} is damaged, or was changed: a list in lists", _HINT) from None
+        raise _damaged(path, "a list in lists") from None
     except (Malformed, ValueError) as error:
-        raise Mismatch(f"the capsule {path} is damaged, or was changed: {error}", _HINT) from None
+        raise _damaged(path, str(error)) from None
     except ArchiveError as error:
-        raise Mismatch(f"the capsule {path} is damaged, or was changed: {error.reason}", _HINT) from error
+        raise _damaged(path, error.reason) from error
     except OSError as error:
         raise UsageError(f"{path} can't be taken apart in {into}: {error.strerror or error}") from error
+
+
+def _damaged(path: Path, why: str) -> Mismatch:
+    return Mismatch(f"the capsule {path} is damaged, or was changed: {shown(why)}", _HINT)
 
 
 def _opened(path: Path, into: Path, archive: Archive, blobs: Mapping[Digest, int], size: int) -> Opened:
@@ -145,8 +151,9 @@ def _results(archive: Archive, tops: Iterable[Descriptor]) -> Iterator[tuple[Dig
     for top in tops:
         data = archive.read(top, MAX_MANIFEST)
         if top.media_type == OCI_MANIFEST and is_result(data):
-            told = json.loads(data).get("annotations") or {}
-            result = read_result(archive, Digest.parse(str(told.get(FINGERPRINT))), top.digest)
+            told = json.loads(data).get("annotations")
+            name = told.get(FINGERPRINT) if isinstance(told, dict) else None
+            result = read_result(archive, Digest.parse(str(name)), top.digest)
             check_entries(result)
             if entries_of(archive.stream(result.outputs.digest)) != result.entries:
                 raise Malformed(f"the outputs of {result.step} aren't those of their list")

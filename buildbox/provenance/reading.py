@@ -49,9 +49,9 @@ def read_statement(value: Any) -> Statement:
         raise kind("; ".join([*lines[:_MOST_SHOWN], *more]))
     try:
         statement = _statement(found)
+        _check(statement, found)
     except LookupError as error:
         raise ValueError(f"something is missing: {error.args[0]}") from None
-    _check(statement, found)
     return statement
 
 

@@ -36,7 +36,7 @@ def _check_entry(entry: Entry) -> str:
     if problem := name_problem(path):
         raise ValueError(f"the output {path!r} {problem}")
     if mode == FOLDER:
-        if digest or size:
+        if digest != "" or size:
             raise ValueError(f"the folder {path!r} is described wrongly")
     elif not isinstance(digest, str) or (mode == LINK and size > _LONGEST_LINK):
         raise ValueError(f"the output {path!r} is described wrongly")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from buildbox.archive.images import find_image
+from buildbox.archive.layout import REF_NAME
 from buildbox.archive.results import find_result
 from buildbox.capsule.form import MAGIC
 from buildbox.capsule.members import plain_header
@@ -138,6 +139,24 @@ def result_of_another(found: Contents) -> None:
     found.change_config(lambda value: {**value, "builds": [value["builds"][0] | {"result": need["digest"]}]})
 
 
+def strange_annotations(found: Contents) -> None:
+    found.set_index([{**entry, "annotations": ["a", 1]} for entry in found.index])
+
+
+def endless_size(found: Contents) -> None:
+    text = json.dumps(found.index).replace('"size": ', '"size": 1e999, "was": ')
+    found.members["index.json"] = b'{"schemaVersion":2,"manifests":%s}' % text.encode()
+
+
+def result_of_nobody(found: Contents) -> None:
+    name = next(entry["annotations"][REF_NAME] for entry in found.index if "result@" in json.dumps(entry))
+    found.change(name, lambda manifest: {**manifest, "annotations": 7})
+
+
+def words_for_the_terminal(found: Contents) -> None:
+    found.change("capsule", lambda manifest: {**manifest, "mediaType": "\x1b[31m"})
+
+
 def not_an_index(found: Contents) -> None:
     found.members["index.json"] = b"[" * 100_000
 
@@ -159,6 +178,10 @@ def other_layout(found: Contents) -> None:
         (no_build, "it has no build"),
         (no_list, "can't be read"),
         (result_of_another, "the result of another build"),
+        (strange_annotations, "not a descriptor"),
+        (endless_size, "not a descriptor"),
+        (result_of_nobody, "is not a digest|another fingerprint"),
+        (words_for_the_terminal, r"\\x1b\[31m"),
         (not_an_index, "a list in lists"),
         (other_layout, "layout is of another version"),
     ],
