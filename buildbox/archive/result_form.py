@@ -23,7 +23,6 @@ from typing import Any
 from buildbox.digest import Digest
 from buildbox.oci import OCI_LAYER, OCI_MANIFEST, Descriptor, Manifest, canonical, parse_manifest
 from buildbox.trees.entry import Entry, tree_digest
-from buildbox.trees.listed import check_outputs
 
 RESULT = "application/vnd.buildbox.result.v1"
 CONFIG = "application/vnd.buildbox.result.config.v1+json"
@@ -180,6 +179,8 @@ def check_entries(result: Result) -> None:
 
     No path leads out of the tree, none through another entry: no link is ever followed.
     """
+    from buildbox.trees.listed import check_outputs
+
     check_outputs(result.entries)
     if tree_digest(result.entries) != result.tree:
         raise ValueError("the outputs aren't those of their digest")
