@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from buildbox.cli.call import Call
+from buildbox.cli.options import Allow
 from buildbox.errors import CantTell, Mismatch, UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def create(
     check: Annotated[
         bool, typer.Option("--check", help="Build everything again from the capsule before it is done.")
     ] = False,
+    allow: Allow = None,
 ) -> None:
     """Write one file that holds all it takes to build something again: a year later, elsewhere, offline.
 
@@ -66,7 +68,7 @@ def create(
     archive = call.archive()
     missing: list[str] = []
     left_out: list[str] = []
-    chosen = _chosen(call, root, to, names or [], missing, left_out)
+    chosen = _chosen(call, root, to, names or [], allow or (), missing, left_out)
     if not chosen and not missing:
         raise nothing_to_choose()
     supply = RepositorySupply(root or call.host.cwd, archive, call.host, near=True)
@@ -90,7 +92,9 @@ def create(
             new_folder(),
             left_out=left_out,
             missing=missing,
-            check=(lambda path: _check(call, path, new_folder(), chosen)) if check else lambda path: None,
+            check=(lambda path: _check(call, path, new_folder(), chosen, allow or ()))
+            if check
+            else lambda path: None,
         )
     _tell(call, output, made, root, to)
 
@@ -100,6 +104,7 @@ def _chosen(
     root: Path | None,
     to: Path,
     names: Sequence[str],
+    allow: Sequence[str],
     missing: list[str],
     left_out: list[str],
 ) -> list[Chosen]:
@@ -119,12 +124,17 @@ def _chosen(
             raise UsageError(f"there is neither a file nor a task {name!r}", suggestion(name, tasks, "task"))
     found = [find_subject(path, call.archive()).chosen[0] for path in files]
     if steps or not names:
-        found += _of_tasks(call, to, steps, missing, left_out)
+        found += _of_tasks(call, to, steps, allow, missing, left_out)
     return list({chosen.data: chosen for chosen in found}.values())
 
 
 def _of_tasks(
-    call: Call, to: Path, names: Sequence[str], missing: list[str], left_out: list[str]
+    call: Call,
+    to: Path,
+    names: Sequence[str],
+    allow: Sequence[str],
+    missing: list[str],
+    left_out: list[str],
 ) -> list[Chosen]:
     from buildbox.capsule.choosing import choose_tasks
     from buildbox.ground import Ground
@@ -147,7 +157,7 @@ def _of_tasks(
                 "A capsule is of tasks with hermetic = true and outputs.",
             )
     without = [*made_here(project.config), *_capsules(to, project.root)]
-    with call.session(project.root, tuple(plan.steps.values()), (), start=False) as session:
+    with call.session(project.root, tuple(plan.steps.values()), allow, start=False) as session:
         ground = Ground(session, plan, without, project.config.name)
         return choose_tasks(ground, targets, missing, left_out, named=bool(names))
 
@@ -191,7 +201,7 @@ def _sources(call: Call) -> Iterator[Sources]:
         yield Sources(call.offline, call.places, registry_for, call.recipe_for)
 
 
-def _check(call: Call, path: Path, folder: Path, chosen: Sequence[Chosen]) -> None:
+def _check(call: Call, path: Path, folder: Path, chosen: Sequence[Chosen], allow: Sequence[str]) -> None:
     """Builds everything from the capsule. Raises Mismatch, CantTell."""
     from buildbox.cli.reproducing import Wanted, reproduce_all
     from buildbox.rebuilding.verdict import State, overall
@@ -199,7 +209,7 @@ def _check(call: Call, path: Path, folder: Path, chosen: Sequence[Chosen]) -> No
     tasks = [each.statement.step.task for each in chosen]
     env = {name for task in tasks for name in task.pass_env if name in call.host.env}
     secrets = {name for task in tasks for name in task.secrets}
-    wanted = Wanted(path, folder, sorted(env), sorted(secrets), (), vary=False)
+    wanted = Wanted(path, folder, sorted(env), sorted(secrets), tuple(allow), vary=False)
     with reproduce_all(call, wanted) as (_, found, _logs):
         state = overall(each.state for each in found)
         wrong = [each.verdict for each in found if each.state is not State.IDENTICAL]

@@ -45,6 +45,14 @@ inputs = []
 outputs = ["one", "two"]
 caches = { kept = "~/kept" }
 run = "echo 1 > one; test ! -e ~/kept/seen || echo 2 > two; touch ~/kept/seen"
+
+[tasks.rooted]
+hermetic = true
+user = "root"
+rootfs = "writable"
+inputs = []
+outputs = ["owned"]
+run = "id -u > owned"
 """
 
 
@@ -187,6 +195,16 @@ def test_a_build_that_passes_but_lacks_an_output(own: Project) -> None:
     assert said.status == DIFFERENT
     assert "two wasn't built" in said.out
     assert (own.root / "two").read_text() == "2\n"
+
+
+def test_what_only_the_user_may_grant(own: Project) -> None:
+    """It isn't granted by a statement or a capsule, whoever made them."""
+    own.ok("run", "--allow", "root", "--provenance", "rooted")
+    assert "--allow root" in refused(own, USAGE, "reproduce", "owned")
+    assert "--allow root" in refused(own, USAGE, "capsule", "create", "-o", "../it.tar", "rooted")
+    own.ok("capsule", "create", "--allow", "root", "--check", "-o", "../it.tar", "rooted")
+    assert "--allow root" in refused(own, USAGE, "reproduce", "../it.tar")
+    own.ok("reproduce", "--allow", "root", "../it.tar")
 
 
 def members(capsule: Path) -> dict[str, bytes]:
