@@ -26,6 +26,7 @@ from buildbox.rebuilding.subject import Chosen, Subject, find_subject
 from buildbox.rebuilding.supply import Supply
 from buildbox.stages import stages
 from buildbox.tasks.plan import Step
+from buildbox.verifying.verify import Given
 from buildbox.workspace import FOLDER, STATE, own_folder
 
 _REPRODUCED = "reproduced"
@@ -126,10 +127,35 @@ def _subjects(
         opened = open_capsule(file, new_folder())
         told = f"the capsule {file}"
         found = [Chosen(build.statement, build.data, build.envelope) for build in opened.builds]
-        return told, [Subject(told, (chosen,)) for chosen in found], CapsuleSupply(opened)
+        subjects = [Subject(told, (chosen,)) for chosen in found]
+        _check_signatures(call, subjects)
+        return told, subjects, CapsuleSupply(opened)
     archive = call.archive()
     subject = find_subject(file, archive)
+    _check_signatures(call, [subject])
     return subject.told, [subject], RepositorySupply(base, archive, call.host)
+
+
+def _check_signatures(call: Call, subjects: Sequence[Subject]) -> None:
+    """A rebuild needs no signature, but goes by no statement that was changed after it was signed.
+
+    Raises Mismatch.
+    """
+    given = [
+        Given(chosen.data, chosen.envelope, subject.told)
+        for subject in subjects
+        for chosen in subject.chosen
+        if chosen.envelope
+    ]
+    if not given:
+        return
+    from buildbox.cli.keys import trusted_keys
+    from buildbox.verifying.verify import hold_against
+
+    keys = trusted_keys(call)
+    signed = {key.id: key for each in given for key in hold_against(each, keys)}
+    whose = ", ".join(key.told for key in signed.values())
+    call.console.say(f"signed by {whose}" if whose else "signed by no key that is trusted here: not checked")
 
 
 def _given(words: Sequence[str], env: Mapping[str, str], statements: Sequence[Statement]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from buildbox.errors import CantTell
-from buildbox.trees.git import clean_environment
+from buildbox.trees.git import NOT_A_REPOSITORY, clean_environment
 
 _BARE = {
     "GIT_ATTR_NOSYSTEM": "1",
@@ -79,7 +79,9 @@ def find_repository(folder: Path, env: Mapping[str, str]) -> Repository:
     try:
         answer = _ask([_program(env), "rev-parse", *asked], folder, clean_environment(env))
     except CommitGone as error:
-        raise CommitGone(f"there is no git repository at {folder}: {error.reason}") from error
+        none = NOT_A_REPOSITORY in error.reason
+        why = "-C names one, or a capsule has it all" if none else error.reason
+        raise CommitGone(f"there is no git repository at {folder}: {why}") from error
     form, git_dir, objects, *up = os.fsdecode(answer).split("\n")
     if len(up) > 2 or up[0].strip("./"):
         raise CommitGone(f"the git repository at {folder} has a path that can't be told from git's answer")

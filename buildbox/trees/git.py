@@ -38,7 +38,7 @@ _ALWAYS = (
     "core.quotePath=false",
 )
 _FILTERS = r"^filter\..*\.(clean|process)$"
-_NOT_A_REPOSITORY = "not a git repository (or any"
+NOT_A_REPOSITORY = "not a git repository (or any"  # in git's words
 _LONGEST_WORDS = 2000  # characters of git's that a message shows
 
 
@@ -113,7 +113,7 @@ def find_git_at(folder: Path, env: Mapping[str, str]) -> Git | None:
     )
     if places.returncode:
         words = _words(places)
-        if _NOT_A_REPOSITORY in words:
+        if NOT_A_REPOSITORY in words:
             return None
         raise _failed(folder, words)
     text = os.fsdecode(places.stdout)

@@ -93,6 +93,22 @@ def believe(given: Given, trust: Trust) -> tuple[Statement, tuple[PublicKey, ...
         raise Mismatch(f"{given.told} is damaged, or was changed", str(error)) from None
 
 
+def hold_against(given: Given, keys: Sequence[PublicKey]) -> tuple[PublicKey, ...]:
+    """Those of `keys` that signed a statement, for who needs nobody's word but takes no false one.
+
+    None where it isn't signed, or by others. Raises Mismatch where it names one of `keys`, but isn't signed
+    by that: then something was changed.
+    """
+    if given.envelope is None:
+        return ()
+    try:
+        named = {signature.key for signature in open_envelope(given.envelope).signatures}
+    except ValueError as error:
+        raise Mismatch(f"the signature of {given.told} is damaged: {error}") from None
+    ours = tuple(key for key in keys if key.id in named)
+    return _signed(given, Trust(ours, unsigned=True, hint=""))
+
+
 def _signed(given: Given, trust: Trust) -> tuple[PublicKey, ...]:
     if given.envelope is None:
         if trust.unsigned:

@@ -18,7 +18,7 @@ from buildbox.provenance.form import statement_bytes
 from buildbox.signing.envelope import sign
 from buildbox.signing.files import beside
 from buildbox.signing.keys import PrivateKey, generate, load_private
-from buildbox.verifying.verify import Trust, Verified, verify_artifact
+from buildbox.verifying.verify import Given, Trust, Verified, hold_against, verify_artifact
 from tests.support.statements import a_statement
 
 STATEMENT = a_statement()
@@ -217,3 +217,20 @@ def test_nothing_is_known(artifact: Path, trust: Trust, tmp_path: Path) -> None:
 def test_a_statement_under_another_name(tmp_path: Path, trust: Trust, keys: list[PrivateKey]) -> None:
     (tmp_path / "provenance.json").write_bytes(sign(DATA, keys[0]))
     assert verified(tmp_path / "provenance.json", trust).artifact is None
+
+
+def test_a_rebuild_goes_by_no_statement_that_was_changed_after_it_was_signed(keys: list[PrivateKey]) -> None:
+    mine, theirs = keys
+    signed = sign(DATA, mine)
+    public = mine.public, theirs.public
+    assert hold_against(Given(DATA, signed, "it"), public) == (mine.public,)
+    assert hold_against(Given(DATA, signed, "it"), (theirs.public,)) == ()
+    assert hold_against(Given(DATA, None, "it"), public) == ()
+    value = json.loads(sign(DATA, theirs))
+    value["signatures"][0]["keyid"] = mine.public.id
+    with pytest.raises(Mismatch, match="the signature isn't that of"):
+        hold_against(Given(DATA, json.dumps(value).encode(), "it"), public)
+    with pytest.raises(Mismatch, match="what is signed isn't it"):
+        hold_against(Given(changed(project="other"), signed, "it"), public)
+    with pytest.raises(Mismatch, match="is damaged"):
+        hold_against(Given(DATA, b"{}", "it"), public)
