@@ -215,3 +215,16 @@ run = "echo 1 > got"
     assert told["left-out"] == ["fetched had a network (bridge), so it can't be made again"]
     alone = project.run("capsule", "create", "fetched", "-o", "../b.tar")
     assert (alone.status, "had a network" in alone.err) == (CANT_TELL, True)
+
+
+def test_what_was_never_committed_is_in_it(made: Project, tmp_path: Path) -> None:
+    made.write({"README": "not committed\n"})
+    run_well(made, "pack")
+    created(made, "pack", "-o", "../a.tar")
+    assert "with changes beside it" in contents(tmp_path / "a.tar").members["README.md"].decode()
+    later = elsewhere(tmp_path)
+    later.ok("reproduce", "--env", "LEVEL=7", "../a.tar", "-o", "made")
+    assert (later.root / "made/dist/all").read_text() == "not committed\na\nb\nc\nlevel 7\n"
+    made.write({"README": "other again\n"})
+    gone = made.run("capsule", "create", "dist/all", "-o", "../b.tar")
+    assert (gone.status, "doesn't give the inputs" in gone.err) == (CANT_TELL, True)
