@@ -31,6 +31,8 @@ LOOKED_FOR = (
     "openssl",
     "faketime",
     "diffoscope",
+    "skopeo",
+    "zstd",
 )
 STAMP = ".buildbox-stamp"  # in .venv: what its content was made from
 

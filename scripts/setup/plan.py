@@ -31,9 +31,11 @@ FAKETIME = Need(
     "faketime", "faketime", "another clock for builds, with libfaketime", "faketime and libfaketime"
 )
 DIFFOSCOPE = Need("diffoscope", "diffoscope-minimal", "tells of differences", "diffoscope")
+SKOPEO = Need("skopeo", "skopeo", "another reader of images, for the tests", "skopeo")
+ZSTD = Need("zstd", "zstd", "for the tests", "zstd")
 
 COMMON = (IPTABLES, VENV, MMDEBSTRAP)
-TESTS = (GIT, REGISTRY, BUSYBOX, OPENSSL, FAKETIME, DIFFOSCOPE)
+TESTS = (GIT, REGISTRY, BUSYBOX, OPENSSL, FAKETIME, DIFFOSCOPE, SKOPEO, ZSTD)
 NEEDS = {"demo": (ENGINE, *COMMON), "test": (DOCKERD, *COMMON, *TESTS)}
 
 

@@ -29,7 +29,7 @@ READY = replace(
     commands=frozenset(
         {
             *("dockerd", "mmdebstrap", "git", "docker-registry", "busybox", "openssl", "newuidmap"),
-            *("faketime", "diffoscope"),
+            *("faketime", "diffoscope", "skopeo", "zstd"),
         }
     ),
     venv_ready=True,
@@ -57,7 +57,8 @@ def test_a_bare_machine_gets_everything() -> None:
 def test_the_tests_need_more_than_the_demo() -> None:
     extra = set(to_install(BARE, "test")) - set(to_install(BARE, "demo"))
     assert extra == {
-        *("git", "docker-registry", "busybox-static", "openssl", "faketime", "diffoscope-minimal")
+        *("git", "docker-registry", "busybox-static", "openssl", "faketime", "diffoscope-minimal"),
+        *("skopeo", "zstd"),
     }
 
 
