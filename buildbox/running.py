@@ -46,10 +46,11 @@ def run_graph(place: Workplace, plan: Plan, wishes: Wishes, display: Display) ->
 def _run_steps(place: Workplace, plan: Plan, wishes: Wishes, display: Display) -> Summary:
     """Steps that have passed before first: mostly those are all, and the rest of buildbox isn't loaded."""
     hits: dict[str, Report] = {}
+    to_tell = frozenset(step.name for step in wishes.told.steps) if wishes.told else frozenset()
     if not wishes.force and any(step.task.hermetic for step in plan.steps.values()):
         from buildbox.hermetic.hits import find_hits
 
-        hits = find_hits(place.ground, display)
+        hits = find_hits(place.ground, display, to_tell)
     rest = without(plan, hits)
     if not rest.steps:
         return Summary(tuple(hits.values()), 0.0, 0)
@@ -61,7 +62,9 @@ def _run_steps(place: Workplace, plan: Plan, wishes: Wishes, display: Display) -
         if step.task.hermetic:
             from buildbox.hermetic.way import Hermetic
 
-            return ContainerJob(place, step, Hermetic(place, step, force=wishes.force))
+            return ContainerJob(
+                place, step, Hermetic(place, step, force=wishes.force, to_tell=step.name in to_tell)
+            )
         return ContainerJob(place, step, Mounted(place, step))
 
     summary = run_plan(rest, job, limit=wishes.limit, keep_going=wishes.keep_going, display=_Within(display))

@@ -65,13 +65,13 @@ def hand_out(place: Workplace, told: Told) -> list[Handed]:
     """
     archive, now = place.ground.session.archive, place.ground.session.host.clock()
     made = [(step, result) for step in told.steps if (result := place.ground.result_of(step.name))]
-    made = [(step, result) for step, result in made if _files(result)]
-    found = [(step, result, _statement(archive, result)) for step, result in made]
+    made = [(step, result) for step, result in made if files_of(result)]
+    found = [(step, result, statement_of(archive, result)) for step, result in made]
     missing = [step.name for step, _, statement in found if statement is None]
     if missing:
         raise CantTell(
             f"the archive has no statement of what made {', '.join(missing)}",
-            f"It passed before without one, or it is gone: buildbox run --force {' '.join(missing)}",
+            "It has more files than a statement holds (some 200,000): have it pack them into one.",
         )
     handed = []
     for step, result, statement in found:
@@ -79,7 +79,7 @@ def hand_out(place: Workplace, told: Told) -> list[Handed]:
             continue
         kept = _keep(archive, result, statement, now, told.key)
         line = (kept.envelope or kept.data) + b"\n"
-        paths = tuple(f"{path}{STATEMENT}" for path in artifacts(step.task.outputs, _files(result)))
+        paths = tuple(f"{path}{STATEMENT}" for path in artifacts(step.task.outputs, files_of(result)))
         for path in paths:
             _write(place.root, path, line)
         if told.key and place.sharing and is_cacheable(step):
@@ -88,11 +88,12 @@ def hand_out(place: Workplace, told: Told) -> list[Handed]:
     return handed
 
 
-def _files(result: Result) -> list[str]:
+def files_of(result: Result) -> list[str]:
+    """The paths of the files among its outputs."""
     return [entry.path for entry in result.entries if entry.mode in (FILE, PROGRAM)]
 
 
-def _statement(archive: Archive, result: Result) -> KeptStatement | None:
+def statement_of(archive: Archive, result: Result) -> KeptStatement | None:
     """The newest one that tells of these outputs: of this very result before one of the same bytes."""
     of_it = []
     for each in statements_of(archive, result.fingerprint):

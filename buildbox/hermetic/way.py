@@ -11,7 +11,7 @@ from buildbox.errors import BuildboxError
 from buildbox.execute import Outcome, Output
 from buildbox.frames import FrameLog
 from buildbox.ground import Ground, made_of
-from buildbox.hermetic.hits import record_of, take_result, tell_of_inputs
+from buildbox.hermetic.hits import has_statement, record_of, take_result, tell_of_inputs
 from buildbox.hermetic.last import note_last
 from buildbox.hermetic.stage import Stage, stage_for
 from buildbox.hermetic.telling import ask_ahead, keep_telling
@@ -33,10 +33,13 @@ _LOOKS = 5  # at a working tree that changes while it is copied
 
 
 class Hermetic:
-    """One hermetic step of a run; a buildbox.jobs.Way. With `force` it runs whatever the archive has."""
+    """One hermetic step of a run; a buildbox.jobs.Way.
 
-    def __init__(self, workplace: Workplace, step: Step, *, force: bool) -> None:
-        self._place, self._step, self._force = workplace, step, force
+    With `force` it runs whatever the archive has; `to_tell` of it, unless the archive has a statement, too.
+    """
+
+    def __init__(self, workplace: Workplace, step: Step, *, force: bool, to_tell: bool) -> None:
+        self._place, self._step, self._force, self._to_tell = workplace, step, force, to_tell
         self._weighed: Weighed | None = None
         self._stage: Stage | None = None
         self._log: FrameLog | None = None
@@ -141,6 +144,9 @@ class Hermetic:
         result = find_result(self._ground.session.archive, fingerprint, now)
         if result is None and self._place.sharing:
             result = self._place.sharing.pull(fingerprint, now)
+        if result and self._to_tell and not has_statement(self._ground.session.archive, result):
+            self._place.display.note(self._step, "nothing tells how its result was made; it runs again")
+            return None
         return result
 
     def _restore(self, result: Result) -> None:
