@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from buildbox.provenance.statement import Source
     from buildbox.trees.selection import InputTree, WorkTree
 
-Selection = tuple["tuple[str, ...] | None", str]
-
 
 @dataclass(frozen=True)
 class Made:
