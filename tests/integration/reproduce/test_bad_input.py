@@ -195,6 +195,7 @@ def test_a_build_that_passes_but_lacks_an_output(own: Project) -> None:
     assert said.status == DIFFERENT
     assert "two wasn't built" in said.out
     assert (own.root / "two").read_text() == "2\n"
+    own.ok("clean", "--caches")
 
 
 def test_what_only_the_user_may_grant(own: Project) -> None:
