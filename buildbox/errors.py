@@ -60,9 +60,16 @@ class ConfigError(BuildboxError):
 
 
 class NotAllowed(BuildboxError):
-    """The project asks for what only the user may grant (SPEC section 2, Trust)."""
+    """The project asks for what only the user may grant (SPEC section 2, Trust).
+
+    `options` are the command line's that grant it once.
+    """
 
     exit = Exit.USAGE
+
+    def __init__(self, reason: str, hint: str = "", options: Sequence[str] = ()) -> None:
+        super().__init__(reason, hint)
+        self.options = tuple(options)
 
 
 class EngineError(BuildboxError):

@@ -130,6 +130,7 @@ def _judge(name: str, found: _Findings, bounds: Bounds, user_config: Path) -> No
         raise NotAllowed(
             f"{name} wants what this project isn't allowed:{wanted}",
             _how_to_allow(found, real_path(bounds.root), bounds.allowance, user_config),
+            _options(found),
         )
 
 
@@ -273,26 +274,32 @@ def _is_secret(name: str) -> bool:
 def _how_to_allow(found: _Findings, root: Path, allowance: Allowance, user_config: Path) -> str:
     """The lines for the user's config.toml, with what is allowed already, and the options."""
     lines = [f"[allow.{_quote(str(root))}]"]
-    options = []
-    for key, option, new, old in (
-        ("mounts", "mount", [str(path) for path in found.mounts], [str(path) for path in allowance.mounts]),
-        ("network", "network", found.networks, sorted(allowance.networks)),
-        ("env", "env", found.env, sorted(allowance.env)),
-        ("snapshot", "snapshot", found.snapshots, sorted(allowance.snapshots)),
+    for key, new, old in (
+        ("mounts", [str(path) for path in found.mounts], [str(path) for path in allowance.mounts]),
+        ("network", found.networks, sorted(allowance.networks)),
+        ("env", found.env, sorted(allowance.env)),
+        ("snapshot", found.snapshots, sorted(allowance.snapshots)),
     ):
-        new = list(dict.fromkeys(new))
         if new:
             lines.append(f"{key} = [{', '.join(map(_quote, dict.fromkeys([*old, *new])))}]")
-            options += [f"--allow {shlex.quote(f'{option}={value}')}" for value in new]
-    for key, wanted in (("root", found.root), ("git", found.git)):
-        if wanted:
-            lines.append(f"{key} = true")
-            options.append(f"--allow {key}")
+    lines += [f"{key} = true" for key, wanted in (("root", found.root), ("git", found.git)) if wanted]
     table = "\n".join(f"    {line}" for line in lines)
     return (
         f"Only if you trust it with that, put these lines into {user_config}:\n\n{table}\n\n"
-        f"or allow it this once: {' '.join(options)}"
+        f"or allow it this once: {' '.join(_options(found))}"
     )
+
+
+def _options(found: _Findings) -> list[str]:
+    """The options that allow it once."""
+    values = [
+        *(f"mount={path}" for path in found.mounts),
+        *(f"network={name}" for name in found.networks),
+        *(f"env={name}" for name in found.env),
+        *(f"snapshot={service}" for service in found.snapshots),
+    ]
+    words = [*dict.fromkeys(values), *(["root"] if found.root else []), *(["git"] if found.git else [])]
+    return [f"--allow {shlex.quote(word)}" for word in words]
 
 
 def _quote(text: str) -> str:

@@ -15,7 +15,7 @@ from buildbox.archive.results import Result
 from buildbox.cli.call import Call
 from buildbox.console import write_all
 from buildbox.digest import Digest
-from buildbox.errors import UsageError
+from buildbox.errors import NotAllowed, UsageError
 from buildbox.execute import Output
 from buildbox.logs import Logs, Tee, file_name
 from buildbox.provenance.statement import Statement
@@ -62,7 +62,16 @@ def reproduce_all(call: Call, wanted: Wanted) -> Iterator[tuple[str, Sequence[Re
         logs = stack.enter_context(
             closing(Logs(base, os.urandom(3).hex(), host.now, temporary=_temporary(call)))
         )
-        session = stack.enter_context(call.session(project or new_folder(), steps, wanted.allow))
+        # What the user lets this project have, a capsule that lies in it may not.
+        root = project if project and not supply.closed else new_folder()
+        try:
+            session = stack.enter_context(call.session(root, steps, wanted.allow))
+        except NotAllowed as error:
+            if root == project:
+                raise
+            hint = f"Only if you trust it with that: {' '.join(error.options)}"
+            reason = error.reason.replace("this project isn't allowed", "isn't allowed")
+            raise NotAllowed(reason, hint, error.options) from None
         if not supply.closed:
             call.note_use(None, (step.toolchain.image for step in steps))
         sharing = stack.enter_context(call.shared_results(supply.archive))

@@ -204,7 +204,13 @@ def test_what_only_the_user_may_grant(own: Project) -> None:
     assert "--allow root" in refused(own, USAGE, "reproduce", "owned")
     assert "--allow root" in refused(own, USAGE, "capsule", "create", "-o", "../it.tar", "rooted")
     own.ok("capsule", "create", "--allow", "root", "--check", "-o", "../it.tar", "rooted")
-    assert "--allow root" in refused(own, USAGE, "reproduce", "../it.tar")
+    allowed = f'[allow."{own.root}"]\nroot = true\n'
+    (own.home / "config.toml").write_text(allowed)
+    own.ok("reproduce", "-o", "../again", "owned")
+    told = refused(own, USAGE, "reproduce", "../it.tar")
+    assert told.endswith("Only if you trust it with that: --allow root\n"), (
+        "a project's leave isn't a capsule's"
+    )
     own.ok("reproduce", "--allow", "root", "../it.tar")
 
 
