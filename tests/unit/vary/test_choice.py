@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -60,8 +59,3 @@ def test_the_user_is_varied_where_it_is_the_callers(tmp_path: Path) -> None:
 def test_an_engine_elsewhere_sees_nothing_of_this_machine(tmp_path: Path) -> None:
     found = whys(chosen(tmp_path, address="tcp://engine.example.com:2376"))
     assert found["file-order"] == found["clock"] == "the engine is elsewhere"
-
-
-def test_files_in_memory_are_only_for_whom_they_can_be_given_to(tmp_path: Path) -> None:
-    assert "can give files" in whys(chosen(tmp_path, uid=1, user="7:7"))["file-order"]
-    assert "doesn't see" in whys(chosen(tmp_path, uid=os.getuid()))["file-order"]

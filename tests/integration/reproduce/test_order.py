@@ -9,8 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from buildbox.tasks.plan import Step
 from buildbox.trees.stage import remove
+from buildbox.vary.choice import Surroundings, choose
 from buildbox.vary.order import copy_reversed, memory_folder
+from buildbox.vary.variations import ORDER
+from tests.support.fake_engine import FakeEngine
+from tests.support.values import task, toolchain
+
+IMAGE = "sha256:" + "1" * 64
 
 
 @pytest.fixture
@@ -68,3 +75,14 @@ def test_it_is_the_callers_alone() -> None:
 def test_none_is_made_for_another_user() -> None:
     assert memory_folder(4_000_000) is None
     assert not Path("/dev/shm/buildbox-4000000").exists()
+
+
+def test_files_in_memory_are_only_for_whom_they_can_be_given_to(tmp_path: Path) -> None:
+    def why(uid: int, **of_task: object) -> str:
+        step = Step("test", task("test", **of_task), toolchain(), ("true",))
+        engine = FakeEngine({IMAGE: {}}, address="unix:///fake")  # which sees nothing of this machine
+        choice = choose(engine, IMAGE, (), step, Surroundings(uid, False, "run", tmp_path))
+        return next(each.why for each in choice.unvaried if each.name == ORDER)
+
+    assert "can give files" in why(1, user="7:7")
+    assert "doesn't see" in why(os.getuid())
