@@ -23,7 +23,7 @@ VENV = Need("", "python3-venv", "makes virtual environments", "Python's venv and
 MMDEBSTRAP = Need("mmdebstrap", "mmdebstrap", "makes the toolchain image", "mmdebstrap (works on Linux only)")
 UIDMAP = Need("newuidmap", "uidmap", "lets mmdebstrap work without root", "newuidmap (a shadow utility)")
 DOCKERD = Need("dockerd", "docker.io", "the container engine; tests start some of their own", "dockerd")
-GIT = Need("git", "git", "for the tests", "git")
+GIT = Need("git", "git", "tells which commit is built", "git")
 REGISTRY = Need("docker-registry", "docker-registry", "for the tests", "docker-registry (CNCF Distribution)")
 BUSYBOX = Need("busybox", "busybox-static", "for the tests", "busybox, statically linked, as /bin/busybox")
 OPENSSL = Need("openssl", "openssl", "for the tests", "openssl")
@@ -34,8 +34,8 @@ DIFFOSCOPE = Need("diffoscope", "diffoscope-minimal", "tells of differences", "d
 SKOPEO = Need("skopeo", "skopeo", "another reader of images, for the tests", "skopeo")
 ZSTD = Need("zstd", "zstd", "for the tests", "zstd")
 
-COMMON = (IPTABLES, VENV, MMDEBSTRAP)
-TESTS = (GIT, REGISTRY, BUSYBOX, OPENSSL, FAKETIME, DIFFOSCOPE, SKOPEO, ZSTD)
+COMMON = (IPTABLES, VENV, MMDEBSTRAP, GIT)
+TESTS = (REGISTRY, BUSYBOX, OPENSSL, FAKETIME, DIFFOSCOPE, SKOPEO, ZSTD)
 NEEDS = {"demo": (ENGINE, *COMMON), "test": (DOCKERD, *COMMON, *TESTS)}
 
 

@@ -49,7 +49,8 @@ def refusal(machine: Machine, command: str = "demo") -> str:
 
 def test_a_bare_machine_gets_everything() -> None:
     plan = decide(BARE, NEEDS["demo"])
-    assert [need.package for need in plan.install] == ["docker.io", "iptables", "python3-venv", "mmdebstrap"]
+    packages = ["docker.io", "iptables", "python3-venv", "mmdebstrap", "git"]
+    assert [need.package for need in plan.install] == packages
     assert plan.start_engine
     assert plan.make_venv
 
@@ -57,7 +58,7 @@ def test_a_bare_machine_gets_everything() -> None:
 def test_the_tests_need_more_than_the_demo() -> None:
     extra = set(to_install(BARE, "test")) - set(to_install(BARE, "demo"))
     assert extra == {
-        *("git", "docker-registry", "busybox-static", "openssl", "faketime", "diffoscope-minimal"),
+        *("docker-registry", "busybox-static", "openssl", "faketime", "diffoscope-minimal"),
         *("skopeo", "zstd"),
     }
 
@@ -81,7 +82,7 @@ def test_the_tests_need_an_engine_to_start_even_where_one_answers() -> None:
 
 def test_an_engine_that_is_installed_is_only_started() -> None:
     machine = replace(BARE, commands=frozenset({"dockerd", "iptables"}))
-    assert to_install(machine, "demo") == ["python3-venv", "mmdebstrap"]
+    assert to_install(machine, "demo") == ["python3-venv", "mmdebstrap", "git"]
     assert decide(machine, NEEDS["demo"]).start_engine
 
 
@@ -108,7 +109,8 @@ def test_without_root_the_commands_for_root_are_said() -> None:
     said = refusal(replace(BARE, uid=1000, user="alice"))
     assert "Nothing was changed." in said
     assert (
-        "  apt-get install --no-install-recommends docker.io iptables python3-venv mmdebstrap uidmap" in said
+        "  apt-get install --no-install-recommends docker.io iptables python3-venv mmdebstrap git uidmap"
+        in said
     )
     assert "  dockerd > /var/log/dockerd.log 2>&1 &" in said
     assert "  usermod -aG docker alice" in said
