@@ -18,6 +18,7 @@ from buildbox.trees.entry import FILE, FOLDER, PROGRAM, Entry
 from buildbox.trees.taking import look_at
 
 _MOST_SHOWN = 5  # names in a message
+_Contents = Mapping[str, tuple[str, str]]  # path -> kind, digest
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Artifact:
     def subject(self) -> Digest | None:
         """The sha256 of a file by which a statement can be looked up; None where there is none."""
         files = [entry for entry in self.entries if entry.mode in (FILE, PROGRAM)]
+        files = [entry for entry in files if not entry.path.endswith(SUFFIX)]
         return Digest(max(files, key=lambda entry: entry.size).digest) if files else None
 
     @property
@@ -43,8 +45,7 @@ class Artifact:
 def look(path: Path) -> Artifact:
     """What is at `path`, hashed; links below a folder aren't followed. Raises UsageError, OutputRefused."""
     if path.is_dir():
-        entries = look_at(path, ("**",)).entries
-        return Artifact(path, tuple(entry for entry in entries if not entry.path.endswith(SUFFIX)), True)
+        return Artifact(path, tuple(look_at(path, ("**",)).entries), True)
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe may have no writer
         with open(handle, "rb", buffering=0) as file:
@@ -97,12 +98,12 @@ def _alike(output: str, path: Path) -> int:
 
 
 def _check_folder(artifact: Artifact, statement: Statement, told: str) -> str:
-    found = {entry.path: _content(entry) for entry in artifact.entries}
+    made = {entry.path: _content(entry) for entry in artifact.entries}
     folders = {str(parent) for entry in statement.outputs for parent in PurePosixPath(entry.path).parents}
     folders |= {entry.path for entry in statement.outputs if entry.mode == FOLDER}  # which is empty
     wanted = {folder: _below(statement.outputs, folder) for folder in folders}
     for folder in sorted(wanted, key=lambda each: (PurePosixPath(each).name != artifact.path.name, each)):
-        if wanted[folder] == found:
+        if wanted[folder] == _without_statements(made, wanted[folder]):
             return folder
     named = [
         folder for folder in wanted if PurePosixPath(folder).name == artifact.path.name and wanted[folder]
@@ -110,14 +111,20 @@ def _check_folder(artifact: Artifact, statement: Statement, told: str) -> str:
     if not named:
         outputs = _some([entry.path for entry in statement.outputs])
         raise Mismatch(f"{told} isn't one of the folder {artifact.told}", f"What it tells of: {outputs}")
-    nearest = max(named, key=lambda folder: len(wanted[folder].items() & found.items()))
+    nearest = max(named, key=lambda folder: len(wanted[folder].items() & made.items()))
+    found = _without_statements(made, wanted[nearest])
     raise Mismatch(
         f"{artifact.told} isn't the folder {nearest} that {told} tells of",
         "\n".join(_differences(found, wanted[nearest])),
     )
 
 
-def _below(outputs: Sequence[Entry], folder: str) -> Mapping[str, tuple[str, str]]:
+def _without_statements(found: _Contents, wanted: _Contents) -> _Contents:
+    """What is found but the statements that lie beside it: not those that the task itself has made."""
+    return {path: what for path, what in found.items() if path in wanted or not path.endswith(SUFFIX)}
+
+
+def _below(outputs: Sequence[Entry], folder: str) -> _Contents:
     if folder == ".":
         return {entry.path: _content(entry) for entry in outputs}
     start = f"{folder}/"
@@ -131,7 +138,7 @@ def _content(entry: Entry) -> tuple[str, str]:
     return ("file" if entry.mode in (FILE, PROGRAM) else f"{entry.mode:o}", entry.digest)
 
 
-def _differences(found: Mapping[str, tuple[str, str]], wanted: Mapping[str, tuple[str, str]]) -> list[str]:
+def _differences(found: _Contents, wanted: _Contents) -> list[str]:
     kinds = (
         ("different", [path for path in wanted if path in found and found[path] != wanted[path]]),
         ("missing", [path for path in wanted if path not in found]),

@@ -129,3 +129,17 @@ def test_what_is_neither(tmp_path: Path) -> None:
         look(tmp_path / "pipe")
     with pytest.raises(UsageError, match="there is no file"):
         look(tmp_path / "none")
+
+
+def test_a_statement_that_the_task_itself_has_made_is_an_output(tmp_path: Path) -> None:
+    outputs = tuple(
+        Entry(f"out/{name}", FILE, Digest.of(name.encode()).hex, 1) for name in ("a", "a.intoto.jsonl")
+    )
+    folder = tmp_path / "out"
+    folder.mkdir()
+    for name in ("a", "a.intoto.jsonl"):
+        (folder / name).write_text(name)
+    assert check_artifact(look(folder), a_statement(outputs=outputs), "it") == "out"
+    (folder / "b.intoto.jsonl").touch()
+    (folder / "a.intoto.jsonl").write_text("changed")
+    assert refused(folder, a_statement(outputs=outputs)).hint == "different: a.intoto.jsonl"
