@@ -29,7 +29,7 @@ class Masked:
 
     def __init__(self, output: _Output, values: Iterable[bytes]) -> None:
         self._output = output
-        self._values = sorted(_forms(values), key=lambda value: (-len(value), value))
+        self._values = sorted(forms_of(values), key=lambda value: (-len(value), value))
         self._any = re.compile(b"|".join(map(re.escape, self._values))) if self._values else None
         self._held = {1: b"", 2: b""}
 
@@ -108,7 +108,7 @@ def _overlap(data: bytes, value: bytes, start: int) -> int:
     return 0
 
 
-def _forms(values: Iterable[bytes]) -> set[bytes]:
+def forms_of(values: Iterable[bytes]) -> set[bytes]:
     """What is looked for: each value without the newline at its end, its lines, and as a terminal has it."""
     forms: set[bytes] = set()
     for value in values:

@@ -71,7 +71,8 @@ def hand_out(place: Workplace, told: Told) -> list[Handed]:
     if missing:
         raise CantTell(
             f"the archive has no statement of what made {', '.join(missing)}",
-            "It has more files than a statement holds (some 200,000): have it pack them into one.",
+            "It has more files than a statement holds (some 200,000): have it pack them into one.\n"
+            "Or its arguments or the names of its files have a secret in them, which no statement may tell.",
         )
     handed = []
     for step, result, statement in found:

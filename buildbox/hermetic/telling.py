@@ -17,6 +17,7 @@ from buildbox.errors import EngineError
 from buildbox.execute.events import in_background
 from buildbox.ground import Ground, Made
 from buildbox.hermetic.weighing import Weighed, image_of
+from buildbox.masking import forms_of
 from buildbox.provenance.form import MAX_STATEMENT, statement_bytes
 from buildbox.provenance.statement import Machine, Need, Statement, UsedImage
 from buildbox.session import Session
@@ -25,6 +26,7 @@ from buildbox.tasks.plan import Step
 from buildbox.trees.entry import FILE, PROGRAM
 
 _CPUINFO = Path("/proc/cpuinfo")
+_SHORTEST_SECRET = 6  # bytes that are looked for: fewer are found by chance
 _MODEL = re.compile(r"^model name\s*: (.+)$", re.MULTILINE)  # x86; others have numbers there
 
 
@@ -44,10 +46,12 @@ def keep_telling(
 ) -> KeptStatement | None:
     """Keeps what is to be told of the build of `result`; `times` are its begin and end.
 
-    Both in seconds since the epoch. None where no output is a file, or there are too many for a statement.
-    Raises ArchiveError, BuildboxError.
+    Both in seconds since the epoch. None where no output is a file, or there are too many for a statement, or
+    it would give a secret away. Raises ArchiveError, BuildboxError.
     """
     if all(entry.mode not in (FILE, PROGRAM) for entry in result.entries):
+        return None
+    if gives_away(ground, step, result):
         return None
     data = statement_bytes(tell(ground, step, weighed, result, times))
     if len(data) > MAX_STATEMENT:
@@ -86,6 +90,18 @@ def tell(
         started=times[0],
         finished=times[1],
     )
+
+
+def gives_away(ground: Ground, step: Step, result: Result) -> bool:
+    """Whether a secret's value is in the step's arguments or the names of what it made.
+
+    One that the project's own file has in the command or its outputs is none any more.
+    """
+    task = step.task
+    told = "\0".join([*step.argv, *(entry.path for entry in result.entries)]).encode(errors="surrogateescape")
+    known = "\0".join([task.run or "", *(task.argv or ()), *task.outputs]).encode(errors="surrogateescape")
+    secrets = [form for form in forms_of(ground.session.secrets.values()) if len(form) >= _SHORTEST_SECRET]
+    return any(form in told and form not in known for form in secrets)
 
 
 def _need(name: str, made: Made) -> Need:

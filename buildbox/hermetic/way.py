@@ -14,7 +14,7 @@ from buildbox.ground import Ground, made_of
 from buildbox.hermetic.hits import has_statement, record_of, take_result, tell_of_inputs
 from buildbox.hermetic.last import note_last
 from buildbox.hermetic.stage import Stage, stage_for
-from buildbox.hermetic.telling import ask_ahead, keep_telling
+from buildbox.hermetic.telling import ask_ahead, gives_away, keep_telling
 from buildbox.hermetic.weighing import Weighed, weigh
 from buildbox.jobs import require_all
 from buildbox.oci import canonical
@@ -113,6 +113,8 @@ class Hermetic:
             seconds=outcome.seconds,
             now=session.host.now,
         )
+        if gives_away(self._ground, self._step, result):
+            self._place.display.note(self._step, "it leaves no statement: that would give a secret away")
         keep_telling(self._ground, self._step, weighed, result, (ended - outcome.seconds, ended))
         place(taken, self._ground.root, self._record, self._step.task.outputs)
         self._ground.made(self._step.name, made_of(taken.entries, result))

@@ -151,3 +151,25 @@ def test_there_is_nothing_to_tell_of_what_left_no_file(tmp_path: Path, files: di
     weighed, result = a_result(ground, "gen", tmp_path / "gen", files)
     assert keep_telling(ground, ground.plan.steps["gen"], weighed, result, TIMES) is None
     assert statements_of(ground.session.archive, weighed.fingerprint) == ()
+
+
+@pytest.mark.parametrize(
+    ("secret", "files", "args", "told"),
+    [
+        (b"hunter2\n", {"gen/a-hunter2": b"a"}, (), False),
+        (b"hunter2", {"gen/a": b"a"}, ("--token=hunter2",), False),
+        (b"make gen", {"gen/a": b"a"}, ("make gen",), True),  # the project tells it to everybody
+        (b"a", {"gen/a": b"a"}, (), True),
+        (b"hunter2", {"gen/a": b"hunter2"}, (), True),
+    ],
+)
+def test_a_statement_that_would_give_a_secret_away_is_none(
+    tmp_path: Path, secret: bytes, files: dict[str, bytes], args: tuple[str, ...], told: bool
+) -> None:
+    ground = a_ground(tmp_path, FakeEngine())
+    ground.session = replace(ground.session, secrets={"TOKEN": secret})
+    weighed, result = a_result(ground, "gen", tmp_path / "gen", files)
+    step = ground.plan.steps["gen"]
+    step = replace(step, argv=(*step.argv, *args))
+    kept = keep_telling(ground, step, weighed, result, TIMES)
+    assert (kept is not None) == told
