@@ -23,6 +23,7 @@ _AR = b"!<arch>\n"
 _AR_HEADER = 60  # bytes
 _TAR_HEADERS = 1 << 20  # bytes that the headers of one member may have
 _ZIP_DIRECTORY = 8 << 20  # bytes that a zip's directory may have
+_ZIP_HEADER = 30  # bytes, in front of a member's name
 _DOS_FOLDER = 0x10
 _TIMES, _IDS = 0x5455, 0x7875  # zip's extra fields "UT" and "ux"
 # Of bzip2 and lzma, zipfile unpacks 4 KB at once, which may be gigabytes. No wheel or jar has them.
@@ -68,6 +69,7 @@ class Zip:
     """A zip file, by its directory."""
 
     def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
         self._zip = zipfile.ZipFile(cast(IO[bytes], Guarded(file, _ZIP_DIRECTORY)))
         self._infos = self._zip.infolist()
 
@@ -75,7 +77,18 @@ class Zip:
         for place, info in enumerate(self._infos):
             budget.spend(members=1)
             with self.content(place) as content:
-                yield Member(info.filename, tuple(_zip_facts(info)), _digest(content, budget), place)
+                facts = (*_zip_facts(info), *_zip_times(self._local_extra(info)))
+                yield Member(info.filename, facts, _digest(content, budget), place)
+
+    def _local_extra(self, info: zipfile.ZipInfo) -> bytes:
+        """The extra fields in front of the content: they say more than the directory's."""
+        self._file.seek(info.header_offset)
+        lengths = self._file.read(_ZIP_HEADER)[26:]
+        if len(lengths) < 4:
+            return b""
+        name, extra = struct.unpack("<HH", lengths)
+        self._file.seek(name, 1)
+        return self._file.read(extra)
 
     @contextmanager
     def content(self, place: int) -> Iterator[Readable]:
@@ -218,6 +231,16 @@ def _zip_facts(info: zipfile.ZipInfo) -> Iterator[Fact]:
     yield Fact(FORM, "comment", info.comment.hex())
     for tag, value in sorted(extra.items()):
         yield Fact(FORM, f"extra field {tag:#06x}", value.hex())
+
+
+def _zip_times(extra: bytes) -> Iterator[Fact]:
+    """The times that only the header in front of the content has."""
+    times = dict(_extra_fields(extra)).get(_TIMES, b"")
+    names = ("", "time of access", "time of creation")  # the first is in the directory, too
+    there = [name for bit, name in enumerate(names) if times and times[0] >> bit & 1]
+    for at, name in zip(range(1, len(times) - 3, 4), there, strict=False):
+        if name:
+            yield Fact(MTIME, name, date(struct.unpack_from("<i", times, at)[0]))
 
 
 def _extra_fields(data: bytes) -> Iterator[tuple[int, bytes]]:

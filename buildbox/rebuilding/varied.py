@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,7 @@ def vary_rebuild(
 
     `new_folder` gives an empty folder for each rebuild. Raises as `rebuild`.
     """
+    since = time.monotonic()
     limit = _PATIENCE + _TIMES * first.seconds  # some programs wait for ever for a clock that stands still
     session, step = gathered.session, gathered.step
     image, image_id = session.image(step.toolchain.image, step.toolchain.platform)
@@ -44,7 +46,7 @@ def vary_rebuild(
         built = rebuild(limited, new_folder(), changes, say=say, output=output)
         return attempt(built, built.folder)
 
-    return vary(first, build, choice, say, drop=remove)
+    return vary(first, build, choice, say, since=since, drop=remove)
 
 
 def attempt(built: Built, folder: Path | None) -> Attempt:

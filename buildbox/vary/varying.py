@@ -33,15 +33,17 @@ def vary(
     choice: Choice,
     say: Callable[[str], None],
     *,
+    since: float | None = None,
     drop: Callable[[Path], None] = lambda folder: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Varied:
     """Finds out which of the variations that were chosen change what a build makes.
 
-    `first` is a build with no changes, which passed. `drop` gets folders of attempts that nobody looks into
-    any more. Raises what `build` and `drop` do.
+    `first` is a build with no changes, which passed before `since` (monotonic seconds; None: now). `drop`
+    gets folders of attempts that nobody looks into any more. Raises what `build` and `drop` do.
     """
-    return _Varying(first, build, choice, say, drop, sleep).run()
+    since = time.monotonic() if since is None else since
+    return _Varying(first, since, build, choice, say, drop, sleep).run()
 
 
 @dataclass
@@ -49,6 +51,7 @@ class _Varying:
     """One `vary`. `base` is what others are compared with, in all but the files in `unsettled`."""
 
     first: Attempt
+    since: float
     build: Build
     choice: Choice
     say: Callable[[str], None]
@@ -63,12 +66,12 @@ class _Varying:
     _known: dict[frozenset[str], Attempt] = field(default_factory=dict)
 
     def run(self) -> Varied:
-        self.base, begun = self.first, time.monotonic()
+        self.base = self.first
         variations: Sequence[Variation] = self.choice.variations
         names = ", ".join(variation.title.removeprefix("the ") for variation in variations)
         self.say(f"building with all of these varied: {names}")
+        self._wait_since(self.since)  # else times of files, which no variation changes, may be the same
         if self._differs(variations):
-            self._wait_since(begun)
             variations = self._settle(variations)
             if self._differs(variations):
                 for cause in find_causes(variations, self._differs):

@@ -110,6 +110,12 @@ def test_what_a_zips_headers_say(compare: Compare) -> None:
     assert compare.lines(zipped(FILES, extra=extra[0]), zipped(FILES, extra=extra[1])) == [
         f"x: a.txt: time in UTC 1970-01-02 00:00:01 instead of 1970-01-01 00:00:01 {REST}"
     ]
+    used = [struct.pack("<HHBiii", 0x5455, 13, 7, 1, time, 1) for time in (1, 86401)]
+    packed = zipped(FILES, extra=used[0])
+    found = compare(packed, packed.replace(used[0], used[1], 1))  # in front of the content alone: zip -r
+    assert [(each.kind, each.line) for each in found] == [
+        ("mtime", "x: a.txt: time of access 1970-01-02 00:00:01 instead of 1970-01-01 00:00:01")
+    ]
     assert [f.kind for f in compare(plain, zipped(FILES, create_system=0))] == ["form"]
     assert compare.lines(plain, plain[:-2] + b"\1\0c") == [
         "x: the same members; only how the archive is written differs"

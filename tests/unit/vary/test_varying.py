@@ -212,6 +212,15 @@ def test_times_of_packed_files_are_no_chance(tmp_path: Path) -> None:
     assert [cause.names for cause in explained(packed, folder=tmp_path).causes] == [("clock",)]
 
 
+def test_times_that_are_coarse_are_others_when_it_is_built_again() -> None:
+    """Those of files, in steps of two seconds: no variation changes them."""
+    slept: list[float] = []
+    builds = Builds(lambda world: {"a": bool(slept)})
+    choice = Choice(ALL, (), (), None)
+    varied = vary(builds(Changes()), builds, choice, lambda text: None, sleep=slept.append)
+    assert [cause.names for cause in varied.causes] == [("clock-or-randomness",)]
+
+
 def test_a_build_that_heeds_the_library_itself_is_not_blamed_on_the_time() -> None:
     varied = explained(lambda world: {"a": world.env.get("LD_PRELOAD")})
     assert varied.causes == ()
