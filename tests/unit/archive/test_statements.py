@@ -18,8 +18,10 @@ from buildbox.archive.statements import (
 from buildbox.digest import Digest
 from buildbox.errors import ArchiveError
 from buildbox.oci import OCI_MANIFEST
+from buildbox.provenance.form import statement_bytes
 from tests.support.kept_statements import A_FILE, envelope_of, keep
 from tests.support.results import NOW
+from tests.support.statements import a_statement
 
 RESULT = Digest.of(b"a result's manifest")
 
@@ -181,3 +183,12 @@ def test_an_archive_that_was_copied_without_its_times_still_has_them(archive: Ar
     for path in (archive.path / FOLDER).iterdir():
         os.utime(path, (1, 1))
     assert [found.created for found in all_statements(archive)] == [kept.created]
+
+
+def test_an_envelope_may_have_either_base64(archive: Archive) -> None:
+    project = "~~~???"  # whose base64 has what the other one writes otherwise
+    value = json.loads(envelope_of(statement_bytes(a_statement(project=project))))
+    other = value["payload"].translate(str.maketrans("+/", "-_"))
+    assert other != value["payload"]
+    kept = keep(archive, project=project, envelope=json.dumps({**value, "payload": other}).encode())
+    assert statements_of(archive, kept.fingerprint) == (kept,)

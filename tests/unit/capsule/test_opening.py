@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from buildbox.trees.tar import END, padding
 from tests.support import trees
 from tests.support.capsules import FILES, Contents, Sample, contents, entries_of, sample
 from tests.support.images import AMD64, make_image
+from tests.support.kept_statements import envelope_of
 from tests.support.statements import a_statement
 
 
@@ -264,11 +266,14 @@ def test_a_capsule_with_holes_takes_its_room_beforehand(capsule: Path, tmp_path:
     assert "16492.7 GB are needed" in caught.value.missing[0]
 
 
-def test_envelopes_hold_the_statements_beside_them(made: Sample, tmp_path: Path) -> None:
-    other = canonical({"payloadType": "application/vnd.in-toto+json", "payload": "e30=", "signatures": []})
-    made.create(tmp_path / "a.tar", chosen=[Chosen(made.statement, made.data, other)])
-    with pytest.raises(Mismatch, match="envelope holds another statement"):
-        open_capsule(tmp_path / "a.tar", tmp_path / "into")
+def test_envelopes_hold_the_statements_beside_them_and_signatures(made: Sample, tmp_path: Path) -> None:
+    unsigned = json.dumps({**json.loads(envelope_of(made.data)), "signatures": []}).encode()
+    for number, (envelope, says) in enumerate(
+        ((envelope_of(b"{}"), "envelope holds another statement"), (unsigned, "doesn't have 1 to 100"))
+    ):
+        made.create(tmp_path / f"{number}.tar", chosen=[Chosen(made.statement, made.data, envelope)])
+        with pytest.raises(Mismatch, match=says):
+            open_capsule(tmp_path / f"{number}.tar", tmp_path / f"into{number}")
 
 
 def test_a_capsule_of_two_builds_with_the_same_inputs_has_them_once(made: Sample, tmp_path: Path) -> None:
@@ -278,3 +283,27 @@ def test_a_capsule_of_two_builds_with_the_same_inputs_has_them_once(made: Sample
     found = open_capsule(tmp_path / "a.tar", tmp_path / "into")
     assert [build.statement.run for build in found.builds] == ["0123456789ab", "another"]
     assert sum(title.startswith("inputs/") for title in found.titles) == 1
+
+
+def test_the_same_build_again_and_again_is_refused(capsule: Path, tmp_path: Path) -> None:
+    def repeated(found: Contents) -> None:
+        found.change_config(lambda value: {**value, "builds": value["builds"] * 2000})
+
+    with pytest.raises(Mismatch, match="a build twice"):
+        opened(capsule, tmp_path, repeated)
+
+
+def test_a_thing_of_many_names_is_read_once(capsule: Path, tmp_path: Path) -> None:
+    def renamed(found: Contents) -> None:
+        entries = found.index
+        found.set_index(
+            [
+                entry | {"annotations": {**entry["annotations"], REF_NAME: f"name-{number}"}}
+                for entry in entries
+                for number in range(5000)
+            ]
+        )
+
+    start = time.process_time()
+    opened(capsule, tmp_path, renamed)
+    assert time.process_time() - start < 5  # seconds; else 5000 times as long as one
