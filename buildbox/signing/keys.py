@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _MOST = 64 << 10  # bytes of a file with a key
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _MAKE = "Make one: buildbox keygen"
+_NAME_ONE = "Name the FILE.pub that `buildbox keygen` wrote for whoever signs."
 
 
 class Locked(UsageError):
@@ -125,9 +126,9 @@ def load_public(path: Path) -> PublicKey:
     try:
         key = load_pem_public_key(data)
     except (ValueError, UnsupportedAlgorithm):
-        raise UsageError(f"{path} is no public key", "Name a file that `buildbox keygen` wrote.") from None
+        raise UsageError(f"{path} is no public key", _NAME_ONE) from None
     if not isinstance(key, Ed25519PublicKey):
-        raise UsageError(f"{path} is no ed25519 key", "Name a file that `buildbox keygen` wrote.")
+        raise UsageError(f"{path} is no ed25519 key", _NAME_ONE)
     return _public(key, str(path))
 
 
@@ -161,7 +162,7 @@ def _read(path: Path, what: str, *, private: bool = False) -> bytes:
                 )
             data = file.read(_MOST + 1)
     except FileNotFoundError:
-        raise UsageError(f"there is no {what} {path}", _MAKE) from None
+        raise UsageError(f"there is no {what} {path}", _MAKE if private else _NAME_ONE) from None
     except OSError as error:
         raise UsageError(f"the {what} {path} can't be read: {error.strerror}") from None
     if len(data) > _MOST:

@@ -95,6 +95,12 @@ def test_what_is_no_public_key(tmp_path: Path, make: Callable[[Path], object], s
         load_public(tmp_path / "key")
 
 
+def test_who_lacks_a_public_key_isnt_told_to_make_a_pair(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as refused:
+        load_public(tmp_path / "theirs.pub")
+    assert refused.value.hint == "Name the FILE.pub that `buildbox keygen` wrote for whoever signs."
+
+
 def test_what_is_no_private_key(tmp_path: Path) -> None:
     path = tmp_path / "key"
     generate(path, None)
