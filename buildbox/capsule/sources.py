@@ -90,9 +90,9 @@ def add_recipe(parts: Parts, ref: ImageRef, catalogues: Sequence[Path]) -> str |
     return f"{missing} of the {len(wanted)} packages of {name}, {size}: the archive hasn't got them"
 
 
-def no_commit(source: Source | None, error: CantTell | None) -> str:
+def no_commit(source: Source | None, error: CantTell) -> str:
     """What is left out where there is no commit, for people."""
-    if source is None or error is None:
+    if source is None:
         return "the commit: there was none; the inputs are there as files"
     why = "; ".join(error.missing) or error.reason
     return f"the commit {source.commit}: {why}; the inputs are there as files"

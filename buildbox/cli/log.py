@@ -104,15 +104,16 @@ def _list(call: Call, builds: Sequence[Build], number: int, *, everything: bool)
 
 
 def _row(build: Build, *, everything: bool) -> list[str]:
-    from buildbox.provenance.shown import outputs_in_short, plain
+    from buildbox.comparing.finding import printable
+    from buildbox.provenance.shown import outputs_in_short
 
     statement, kept = build.statement, build.kept
     source = statement.source
     return [
         kept.manifest.short if kept else "-",
         datetime.fromtimestamp(statement.finished).strftime("%Y-%m-%d %H:%M"),
-        *([plain(statement.project)] if everything else []),
-        plain(statement.step.name),
+        *([printable(statement.project)] if everything else []),
+        printable(statement.step.name),
         outputs_in_short(statement),
         f"{source.commit[:10]}{'' if source.clean else '*'}" if source else "-",
         statement.fingerprint.short,

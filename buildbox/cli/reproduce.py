@@ -65,7 +65,8 @@ def reproduce(
     {"causes": [{"names", "title", "how", "files", "failure", "remedies"}], "varied", "unvaried", "builds"}}],
     "error": {"reason", "hint"}}.
 
-    Exit status: 0 identical, 122 different, 119 can't tell, for something is missing: all of it is listed.
+    Exit status: 0 identical; 122 different, or --vary makes a difference; 119 can't tell, for something is
+    missing: all of it is listed.
 
     Examples:
 

@@ -123,7 +123,7 @@ def _values(file: Path, found: Verified) -> dict[str, Any]:
 
 
 def _lines(file: Path, found: Verified) -> Iterator[str]:
-    from buildbox.provenance.shown import plain
+    from buildbox.comparing.finding import printable
 
     statement = found.statement
     signed = ", ".join(f"{key.id[:12]} ({key.told})" for key in found.signed)
@@ -138,7 +138,7 @@ def _lines(file: Path, found: Verified) -> Iterator[str]:
         ("image", statement.image.reference),
         *(("but", limit) for limit in statement.limits),
     ]
-    yield from (f"  {name:<10} {plain(value)}" for name, value in rows if value)
+    yield from (f"  {name:<10} {printable(value)}" for name, value in rows if value)
 
 
 def _time(seconds: float) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
+from buildbox.comparing.finding import printable
 from buildbox.provenance.statement import Need, Source, Statement, UsedImage
 from buildbox.trees.entry import FILE, PROGRAM
 from buildbox.units import show_duration, show_size
@@ -19,14 +20,14 @@ def describe(statement: Statement) -> Iterator[tuple[str, str]]:
     """What the statement tells: pairs of what it is and its words; "" goes on with the one before."""
     for name, lines in _told(statement):
         for number, line in enumerate(lines):
-            yield ("" if number else name), plain(line)
+            yield ("" if number else name), printable(line)
 
 
 def outputs_in_short(statement: Statement) -> str:
     """The first file of the outputs, and how many more there are."""
     files = [entry.path for entry in statement.outputs if entry.mode in (FILE, PROGRAM)]
     more = len(statement.outputs) - 1
-    return plain(f"{files[0]} +{more}" if more else files[0])
+    return printable(f"{files[0]} +{more}" if more else files[0])
 
 
 def _told(statement: Statement) -> Iterator[tuple[str, list[str]]]:
@@ -78,8 +79,3 @@ def _image(image: UsedImage) -> list[str]:
 
 def _cut(lines: list[str]) -> list[str]:
     return lines if len(lines) <= _MOST else [*lines[:_MOST], f"and {len(lines) - _MOST} more"]
-
-
-def plain(text: str) -> str:
-    """`text` as a terminal may be given it."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

@@ -37,11 +37,6 @@ class Gathered:
     inputs: Inputs
     weighed: Weighed
 
-    @property
-    def needed(self) -> Mapping[str, Made]:
-        """The outputs of what the step needed, by step."""
-        return self.weighed.needed
-
 
 def to_run(statement: Statement, env: Mapping[str, str]) -> Step:
     """The step as a rebuild runs it. `env` are values; it gets those that `pass-env` let through."""

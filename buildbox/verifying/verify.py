@@ -96,8 +96,8 @@ def believe(given: Given, trust: Trust) -> tuple[Statement, tuple[PublicKey, ...
 def hold_against(given: Given, keys: Sequence[PublicKey]) -> tuple[PublicKey, ...]:
     """Those of `keys` that signed a statement, for who needs nobody's word but takes no false one.
 
-    None where it isn't signed, or by others. Raises Mismatch where it names one of `keys`, but isn't signed
-    by that: then something was changed.
+    An empty tuple where it isn't signed, or by others. Raises Mismatch where it names one of `keys`, but
+    isn't signed by that: then something was changed.
     """
     if given.envelope is None:
         return ()

@@ -115,7 +115,7 @@ def test_what_is_gathered_has_the_fingerprint_of_the_statement(
     with gather(session, Given(archive), statement) as gathered:
         assert gathered.weighed.fingerprint == statement.fingerprint
         assert gathered.weighed.inputs.entries() == ()
-        assert {name: made.tree for name, made in gathered.needed.items()} == {"deps": needed.tree}
+        assert {name: made.tree for name, made in gathered.weighed.needed.items()} == {"deps": needed.tree}
         assert (gathered.step.task.caches, gathered.caches) == ({}, ("/home/build/.cache/pip",))
         assert gathered.session.archive is archive
 
@@ -168,7 +168,7 @@ def test_another_result_with_the_same_outputs_will_do(
     assert again.manifest != needed.manifest
     archive.blob_path(needed.manifest).unlink()
     with gather(session, Given(archive), stated(needed)) as gathered:
-        made = gathered.needed["deps"].result
+        made = gathered.weighed.needed["deps"].result
         assert made
         assert made.manifest == again.manifest
 
@@ -197,7 +197,7 @@ def test_a_result_is_asked_for_elsewhere_unless_all_is_here(
     missing(session, Given(archive, closed=True), statement, pull=pull)
     assert asked == []
     with gather(session, Given(archive), statement, pull=pull) as gathered:
-        assert gathered.needed["deps"].result == needed
+        assert gathered.weighed.needed["deps"].result == needed
     assert asked == [needed.fingerprint]
 
 
