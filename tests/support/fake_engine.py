@@ -155,7 +155,9 @@ class FakeEngine:
         if folder is None or not folder.is_dir():
             raise EngineError(f"a FakeEngine has nothing writable at {path}")
         with tarfile.open(fileobj=io.BytesIO(b"".join(tar))) as archive:
-            archive.extractall(folder, filter="tar")
+            if hasattr(tarfile, "tar_filter"):  # Debian 12's own Python, 3.11.2, doesn't know it yet
+                archive.extraction_filter = tarfile.tar_filter
+            archive.extractall(folder)
 
     def get_tree(self, container: str, path: str) -> Iterator[bytes]:
         place, data = self._behind(container, path), io.BytesIO()
