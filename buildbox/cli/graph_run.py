@@ -94,7 +94,11 @@ def run_in(call: Call, project: Project, session: Session, plan: Plan, wishes: W
 def _hand_out(console: Console, place: Workplace, told: Told) -> None:
     from buildbox.hermetic.handing import hand_out
 
-    for handed in hand_out(place, told):
+    found = hand_out(place, told)
+    for step in told.steps:
+        if step.name not in [handed.step for handed in found]:
+            console.say(f"{step.name}: no statement: none of its outputs is a file")
+    for handed in found:
         signed = "signed " if handed.statement.envelope else ""
         if console.json:
             about = {"statement": str(handed.statement.manifest), "signed": bool(signed)}
@@ -102,3 +106,7 @@ def _hand_out(console: Console, place: Workplace, told: Told) -> None:
         where = ", ".join(handed.paths[:3])
         more = f" and {len(handed.paths) - 3} more" if len(handed.paths) > 3 else ""
         console.say(f"{handed.step}: {signed}statement {handed.statement.manifest.short} in {where}{more}")
+        if handed.outdated:
+            console.say(
+                f"{handed.step}: it was built before the files were committed; --force builds it anew"
+            )

@@ -11,7 +11,7 @@ from pathlib import Path
 from buildbox.archive.layout import Archive
 from buildbox.archive.results import Result
 from buildbox.archive.statements import KeptStatement, keep_statement, statements_of
-from buildbox.errors import CantTell, UsageError
+from buildbox.errors import BuildboxError, CantTell, UsageError
 from buildbox.provenance.form import parse_statement
 from buildbox.signing.keys import PrivateKey
 from buildbox.tasks.beside import artifacts
@@ -39,6 +39,7 @@ class Handed:
     step: str
     paths: tuple[str, ...]  # in the project
     statement: KeptStatement
+    outdated: bool  # it tells of no commit, or of changes that none had, and now there is a commit with all
 
 
 def steps_to_tell_of(plan: Plan) -> tuple[Step, ...]:
@@ -85,7 +86,7 @@ def hand_out(place: Workplace, told: Told) -> list[Handed]:
             _write(place.root, path, line)
         if told.key and place.sharing and is_cacheable(step):
             place.sharing.push(result)
-        handed.append(Handed(step.name, paths, kept))
+        handed.append(Handed(step.name, paths, kept, _is_outdated(place, step, kept)))
     return handed
 
 
@@ -102,6 +103,16 @@ def statement_of(archive: Archive, result: Result) -> KeptStatement | None:
             if parse_statement(each.data).tree == result.tree:
                 of_it.append(each)
     return next((each for each in of_it if each.result == result.manifest), next(iter(of_it), None))
+
+
+def _is_outdated(place: Workplace, step: Step, statement: KeptStatement) -> bool:
+    told = parse_statement(statement.data).source
+    if told and told.clean:
+        return False
+    with suppress(BuildboxError):
+        source = place.ground.source(step)
+        return source is not None and source.clean
+    return False
 
 
 def _keep(

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -142,8 +143,11 @@ def test_statements_are_written_beside_artifacts_and_are_never_inputs(make_proje
     run_well(project, "gen")
     source = told(project)["gen"].source
     assert source and not source.clean
+    outdated = "--force builds it anew"
+    assert outdated not in project.run("run", "--provenance", "gen").err
     git(project, "commit", "-q", "-a", "-m", "more")
-    run_well(project, "--force", "gen")
+    assert outdated in project.run("run", "--provenance", "gen").err, "it still tells of the time before"
+    assert outdated not in project.run("run", "--force", "--provenance", "gen").err
     source = told(project)["gen"].source
     assert source and source.clean, "what tasks make, and statements beside it, is no change of the tree"
 
@@ -190,6 +194,17 @@ def test_what_can_have_no_statement_is_said(make_project: MakeProject) -> None:
     done = project.run("run", "--provenance", "gen")
     assert done.status == 2 and "gen.intoto.jsonl" in done.err
     assert not list(project.root.glob(".buildbox-*"))
+    text = (project.root / ".buildbox.toml").read_text()
+    links = """
+    [tasks.links]
+    hermetic = true
+    inputs = []
+    outputs = ["links/"]
+    run = "mkdir links; ln -s nothing links/latest"
+    """
+    project.write({".buildbox.toml": text + textwrap.dedent(links)})
+    done = project.run("run", "--provenance", "links")
+    assert done.status == 0 and "links: no statement: none of its outputs is a file" in done.err
 
 
 def test_submodules_and_folders_of_a_repository(make_project: MakeProject, tmp_path: Path) -> None:
