@@ -2,30 +2,47 @@
 
 gzip is unpacked for it, and nothing of that is kept. zstd isn't, since Python can't before 3.14; but each of
 its blocks says how large it may become at most (RFC 8878, section 3.1.1.2.3).
+
+The tar in it is looked through for sparse files (GNU tar's manual, "Storing Sparse Files"): engines write
+their holes as zeros, so a header of 2 KB would fill a disk. Of zstd nobody sees the tar here.
 """
 
 from __future__ import annotations
 
+import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
+
+from buildbox.trees.tar import BLOCK, padding
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _PIECE = 1 << 20  # bytes that are unpacked at a time
 _BLOCK = 128 << 10  # bytes that a compressed block of zstd becomes at most
 _RAW, _RLE, _COMPRESSED = 0, 1, 2
+_PAX = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
+_BARE = (
+    tarfile.LNKTYPE,
+    tarfile.SYMTYPE,
+    tarfile.CHRTYPE,
+    tarfile.BLKTYPE,
+    tarfile.DIRTYPE,
+    tarfile.FIFOTYPE,
+)
+_MAX_PAX = 1 << 20  # bytes of a pax header; engines take no more
 
 
 def unpacked_size(chunks: Iterable[bytes], limit: int) -> int:
     """Bytes of a layer without its compression; for zstd no less than that, up to ten times as many where it
-    took its time. What is over `limit` isn't counted to its end. Raises ValueError where it is damaged.
+    took its time. What is over `limit` isn't counted to its end. Raises ValueError where it is damaged,
+    or has a sparse file.
     """
     stream = _Stream(iter(chunks))
     start = stream.peek(4)
     if start[:2] == _GZIP:
-        return _within(_gzip(stream), limit)
+        return _looked_through(_gzip(stream), limit)
     if start == _ZSTD:
         return _within(_zstd(stream), limit)
-    return _within(map(len, stream.rest()), limit)
+    return _looked_through(stream.rest(), limit)
 
 
 class _Stream:
@@ -33,20 +50,20 @@ class _Stream:
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
-        self._held = b""
+        self._held, self._at = b"", 0
 
     def peek(self, count: int) -> bytes:
         """The next `count` bytes, less at the end; they stay."""
-        while len(self._held) < count and (chunk := next(self._chunks, None)) is not None:
-            self._held += chunk
-        return self._held[:count]
+        while len(self._held) - self._at < count and (chunk := next(self._chunks, None)) is not None:
+            self._held, self._at = self._held[self._at :] + chunk, 0
+        return self._held[self._at : self._at + count]
 
     def take(self, count: int) -> bytes:
         """The next `count` bytes. Raises ValueError where there are less."""
         found = self.peek(count)
         if len(found) < count:
-            raise ValueError("a layer's compression is cut short")
-        self._held = self._held[count:]
+            raise ValueError("a layer's compression is cut short, or its tar")
+        self._at += count
         return found
 
     def skip(self, count: int) -> None:
@@ -58,7 +75,7 @@ class _Stream:
 
     def rest(self) -> Iterator[bytes]:
         """All that follows."""
-        yield self._held
+        yield self._held[self._at :]
         yield from self._chunks
 
 
@@ -71,7 +88,69 @@ def _within(sizes: Iterable[int], limit: int) -> int:
     return total
 
 
-def _gzip(stream: _Stream) -> Iterator[int]:
+def _looked_through(pieces: Iterable[bytes], limit: int) -> int:
+    """The bytes of a tar, as far as the limit; what is behind its end counts, too."""
+    total = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal total
+        for piece in pieces:
+            total += len(piece)
+            if total > limit:
+                return
+            yield piece
+
+    stream = _Stream(counted())
+    try:
+        _look_through(stream)
+    except ValueError:
+        if total <= limit:  # else it is the limit that cut it
+            raise
+    for _ in stream.rest():
+        pass
+    return total
+
+
+def _look_through(stream: _Stream) -> None:
+    said = None  # the size of the next file, by the pax header before it
+    while stream.peek(1) and any(block := stream.take(BLOCK)):
+        try:
+            member = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+        except tarfile.TarError as error:
+            raise ValueError(f"a layer is no tar: {error}") from None
+        if member.type == tarfile.GNUTYPE_SPARSE:
+            raise ValueError("a layer has a sparse file")
+        size = 0 if member.type in _BARE else member.size
+        if member.type in _PAX:
+            if not 0 <= size <= _MAX_PAX:
+                raise ValueError(f"a layer has a header of {size} bytes")
+            said = _said_size(stream.take(size), said)
+        elif member.type not in (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK):
+            size, said = size if said is None or member.type in _BARE else said, None
+        if size < 0:
+            raise ValueError("a layer has a file of less than no bytes")
+        stream.skip((0 if member.type in _PAX else size) + len(padding(size)))
+
+
+def _said_size(records: bytes, before: int | None) -> int | None:
+    """What a pax header says of the size of the file behind it; else `before`."""
+    if b"GNU.sparse." in records:
+        raise ValueError("a layer has a sparse file")
+    said = before
+    while records.strip(b"\0"):
+        length = records.partition(b" ")[0]
+        if not length.isdigit() or not len(length) + 2 < int(length[:8]) <= len(records):
+            raise ValueError("a layer has a header that can't be read")
+        key, _, value = records[len(length) + 1 : int(length[:8]) - 1].partition(b"=")
+        if key == b"size":
+            if not value.isdigit() or len(value) > 19:
+                raise ValueError("a layer has a header that can't be read")
+            said = int(value)
+        records = records[int(length[:8]) :]
+    return said
+
+
+def _gzip(stream: _Stream) -> Iterator[bytes]:
     """RFC 1952: one member after the other; zeros that fill a block up may follow."""
     unpacker = zlib.decompressobj(31)
     try:
@@ -81,10 +160,10 @@ def _gzip(stream: _Stream) -> Iterator[int]:
                     if not data.strip(b"\0"):
                         break
                     unpacker = zlib.decompressobj(31)
-                yield len(unpacker.decompress(data, _PIECE))
+                yield unpacker.decompress(data, _PIECE)
                 data = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
         while not unpacker.eof and (held := unpacker.decompress(b"", _PIECE)):
-            yield len(held)
+            yield held
     except zlib.error as error:
         raise ValueError(f"a layer's compression is damaged: {error}") from None
     if not unpacker.eof:
