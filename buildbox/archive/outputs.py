@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from buildbox.archive.chunks import ChunkFile
 from buildbox.digest import CHUNK
 from buildbox.trees.entry import FILE, FOLDER, LINK, PROGRAM, Entry
-from buildbox.trees.names import parents
 from buildbox.trees.packing import Bounded
 
 
@@ -39,7 +38,7 @@ def entries_of(tar: Iterator[bytes]) -> tuple[Entry, ...]:
         raise ValueError(f"the outputs are no tar: {error}") from None
     for _ in tar:  # what hashes right was read to its end
         pass
-    full = {parent for path in found for parent in parents(path)[-1:]}
+    full = {path.rpartition("/")[0] for path in found}
     return tuple(found[path] for path in sorted(found.keys() - full, key=os.fsencode))
 
 

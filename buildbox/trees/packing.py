@@ -14,7 +14,7 @@ from buildbox.digest import CHUNK
 from buildbox.trees.entry import FILE, FOLDER, LINK, PROGRAM, Entry
 from buildbox.trees.faults import Changed, OutputRefused, TreeError, explained, shown, tree_error
 from buildbox.trees.folders import CREATE, READ, Folders
-from buildbox.trees.names import link_problem, name_problem, parents
+from buildbox.trees.names import MAX_DEPTH, link_problem, name_problem, parents
 from buildbox.trees.tar import END, header, padding
 
 _HEADERS = (
@@ -25,6 +25,8 @@ _HEADERS = (
     tarfile.GNUTYPE_LONGLINK,
 )
 _MAX_HEADER = 1 << 20  # bytes of names, targets and attributes of one member
+_MAX_HEADERS = 8  # before one member; tarfile calls itself for each
+_MAX_PATH = 4096  # bytes; what Linux takes
 
 
 def pack(
@@ -103,8 +105,12 @@ class Bounded(tarfile.TarInfo):
     """
 
     def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
-        if self.type in _HEADERS and self.size > _MAX_HEADER:
+        before = getattr(tar, "headers_before", 0) if self.type in _HEADERS else -1
+        if before >= 0 and self.size > _MAX_HEADER:
             raise tarfile.ReadError(f"a header of {self.size} bytes")
+        if before >= _MAX_HEADERS:
+            raise tarfile.ReadError(f"more than {_MAX_HEADERS} headers of one member")
+        tar.headers_before = before + 1  # type: ignore[attr-defined]
         if self.type == tarfile.GNUTYPE_SPARSE:
             raise tarfile.ReadError("a sparse file")
         found: tarfile.TarInfo = super()._proc_member(tar)  # type: ignore[misc]
@@ -132,7 +138,7 @@ class _Unpacking:
             path = self._path(member.name)
             if path is None or not (member.isdir() or self._wanted(path)):
                 return
-            if problem := "" if self._as_is else name_problem(path):
+            if problem := _depth_problem(path) if self._as_is else name_problem(path):
                 raise _Refused(problem)
             entry = self._write(path, member, members, tree)
         except _Refused as problem:
@@ -207,6 +213,13 @@ class _Unpacking:
         with open(file, "rb", buffering=0) as content:
             folder, _, name = path.rpartition("/")
             return _save(path, before.mode, content, tree.enter(folder), name)
+
+
+def _depth_problem(path: str) -> str:
+    """What is wrong with a path whose names are as a project has them: each folder is held open."""
+    if path.count("/") >= MAX_DEPTH or len(os.fsencode(path)) > _MAX_PATH:
+        return f"lies in more than {MAX_DEPTH} folders, or has a path of more than {_MAX_PATH} bytes"
+    return ""
 
 
 _KINDS = {FILE: "a file", PROGRAM: "a file", LINK: "a link"}

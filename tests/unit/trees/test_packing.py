@@ -263,3 +263,21 @@ def test_inputs_have_the_names_and_links_that_a_project_has(tmp_path: Path) -> N
     behind = make_tar([member("x", tarfile.SYMTYPE, str(tmp_path)), ("x/y", b"3")])
     with pytest.raises(OutputRefused, match="lies below x, which is a link"):
         unpack([behind], tmp_path / "three", as_is=True)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_headers_of_headers_are_counted(tmp_path: Path, kind: bytes) -> None:
+    info = member("a", kind)
+    info.size = 11
+    many = (info.tobuf(tarfile.GNU_FORMAT) + b"11 uid=12\n\0".ljust(512, b"\0")) * 2000
+    with pytest.raises(TreeError, match="more than 8 headers"):
+        unpack([many, bytes(1024)], tmp_path / "to")
+
+
+def test_inputs_lie_no_deeper_than_folders_can_be_held_open(tmp_path: Path) -> None:
+    """Else a header of a few bytes takes gigabytes of memory, or all of a disk's inodes."""
+    for path in ("a/" * 100 + "a", "a/" * 40_000 + "a", "/".join(["b" * 200] * 30)):
+        with pytest.raises(OutputRefused, match="more than 100 folders"):
+            unpack([make_tar([(path, b"")])], tmp_path / "to", as_is=True)
+    assert not list((tmp_path / "to").iterdir())
+    assert unpack([make_tar([("a/" * 99 + "a", b"")])], tmp_path / "to", as_is=True)
