@@ -113,14 +113,17 @@ def _opened(path: Path, into: Path, archive: Archive, blobs: Mapping[Digest, int
     tops = archive.entries()
     for _, top in tops:
         reached.walk(top)
+    once = list({top.digest: top for _, top in tops}.values())  # it may have a thousand names
     extra = blobs.keys() - reached.found
     if extra:
         names = ", ".join(str(digest) for digest in sorted(extra)[:3])
         raise Malformed(f"it has {len(extra)} files that nothing in it leads to: {names}")
-    capsule, layers = _described(archive, [top for _, top in tops])
+    capsule, layers = _described(archive, once)
     check_unpacked(archive, reached.layers)
-    results = dict(_results(archive, [top for _, top in tops]))
+    results = dict(_results(archive, once))
     parts = {layer.digest for layer in layers}
+    if len({build.statement for build in capsule.builds}) < len(capsule.builds):
+        raise Malformed("it has a build twice")  # each would be read into memory
     return Opened(
         path,
         into,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from buildbox.trees.entry import tree_digest
 from buildbox.trees.faults import TreeError
 from buildbox.trees.packing import unpack
 from buildbox.trees.stage import remove
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class CapsuleSupply:
             try:
                 entries = unpack(self.archive.stream(blob), folder, packed=True, as_is=True)
             except TreeError as error:
+                if isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL:
+                    raise  # it says so; that is no fault of the capsule's
                 raise self._not_they(statement, error.reason) from error
             if tree_digest(entries) != statement.inputs:
                 raise self._not_they(statement, "they are others")
