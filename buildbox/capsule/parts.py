@@ -89,7 +89,7 @@ class Parts:
             return self.layers[title].digest
         path = self.scratch / f"made-{len(self.layers)}"
         hasher, size = hashlib.sha256(), 0
-        with path.open("xb", buffering=0) as file:
+        with path.open("xb") as file:
             for chunk in chunks:
                 hasher.update(chunk)
                 size += len(chunk)

@@ -41,17 +41,28 @@ def aside(to: Path) -> Iterator[tuple[int, Path]]:
         raise UsageError(f"{to} can't be written: {error.strerror}") from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not _is(path, file):
+            raise BlockingIOError  # it has just become a capsule, which isn't to be written to
         os.ftruncate(file, 0)
         try:
             yield file, path
         finally:
-            path.unlink(missing_ok=True)
+            if _is(path, file):
+                path.unlink()
     except BlockingIOError:
         raise UsageError(f"{to} is just being written by another buildbox") from None
     except OSError as error:
         raise UsageError(f"{to} can't be written: {error.strerror}", "Nothing of it is left.") from error
     finally:
         os.close(file)
+
+
+def _is(path: Path, file: int) -> bool:
+    """Whether `path` is still the open file, which others may have renamed."""
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(file))
+    except FileNotFoundError:
+        return False
 
 
 def write_tar(file: int, readme: bytes, index: bytes, blobs: Iterable[Blob], meter: Meter) -> None:

@@ -167,7 +167,7 @@ def _capsules(to: Path, root: Path) -> Iterator[str]:
     from buildbox.capsule.opening import is_capsule
 
     folder = to.parent.resolve()
-    if not folder.is_relative_to(root):
+    if not folder.is_relative_to(root) or not folder.is_dir():
         return
     below = folder.relative_to(root).as_posix()
     for path in folder.iterdir():

@@ -188,3 +188,10 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="can't be written: No space left"), aside(tmp_path / "a.tar"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_another_call_writes_now_is_left_alone(tmp_path: Path) -> None:
+    with aside(tmp_path / "a.tar") as (_, path):
+        path.replace(tmp_path / "a.tar")
+        path.write_bytes(b"another call's")
+    assert path.read_bytes() == b"another call's"
