@@ -140,7 +140,7 @@ def _keep(call: Call, manifest: Digest, *, keep: bool) -> None:
     set_kept(call.archive(), manifest, keep)
     if call.console.json:
         call.console.document({"statement": str(manifest), "stays": keep})
-    what = "stays, with what it takes to reproduce it" if keep else "may go, as the archive's other results"
+    what = "stays, with what it takes to reproduce it" if keep else "may go by age, as others do"
     call.console.say(f"{manifest.short} {what}")
 
 
