@@ -53,7 +53,10 @@ def _told(statement: Statement) -> Iterator[tuple[str, list[str]]]:
     on += [f"{machine.cpus} CPUs" if machine.cpus else ""]
     yield "machine", [", ".join(filter(None, on))]
     yield "fingerprint", [str(statement.fingerprint)]
-    yield "claims", list(statement.limits) or ["these inputs alone made these bytes"]
+    if statement.limits:
+        yield "limits", list(statement.limits)
+    else:
+        yield "claims", ["these inputs alone made these bytes"]
 
 
 def _output(path: str, digest: str, size: int) -> str:

@@ -22,6 +22,7 @@ def test_all_that_is_told_and_what_it_takes_from_the_claim() -> None:
     assert (words["source"], words["secrets"]) == ("no commit", "TOKEN")
     lines = [text for _, text in describe(less)]
     assert lines[-3:] == list(less.limits)
+    assert words["limits"] == less.limits[0] and "claims" not in words
     assert len(less.limits) == 3
 
 
