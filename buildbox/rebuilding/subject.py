@@ -66,9 +66,11 @@ def find_subject(path: Path, archive: Archive | None) -> Subject:
 
 
 def _kept(artifact: Artifact, archive: Archive | None) -> tuple[Chosen, ...]:
-    """What the archive has of it: those that claim most first, then signed ones, then the newest.
+    """What the archive has of it: the newest build first, by the statement of it that claims most.
 
-    Several builds may make the same bytes: those count that call it most as it is called here.
+    Several builds may make the same bytes: those count that call it most as it is called here. Of statements
+    of one build that claim as much, signed ones come first, then the newest. A build that claims less isn't
+    put behind others: it may be the one in which what `--vary` found was mended.
     """
     if archive is None or artifact.subject is None:
         return ()
@@ -88,9 +90,13 @@ def _kept(artifact: Artifact, archive: Archive | None) -> tuple[Chosen, ...]:
         raise problem
     best = max((alike for alike, _ in found), default=0)
     alike = [chosen for alike, chosen in found if alike == best]
-    return tuple(
-        _distinct(sorted(alike, key=lambda each: (len(each.statement.limits), each.envelope is None)))
-    )
+    builds = list(dict.fromkeys(chosen.statement.fingerprint for chosen in alike))
+
+    def rank(chosen: Chosen) -> tuple[int, int, bool]:
+        statement = chosen.statement
+        return builds.index(statement.fingerprint), len(statement.limits), chosen.envelope is None
+
+    return tuple(_distinct(sorted(alike, key=rank)))
 
 
 def _alike(output: str, path: Path) -> int:

@@ -89,6 +89,16 @@ def test_those_that_claim_most_first_and_of_these_the_newest(archive: Archive, a
     assert commits == ["5", "4", "1"]
 
 
+def test_what_was_built_last_comes_first_whatever_it_claims(archive: Archive, artifact: Path) -> None:
+    """Whoever mends what --vary found, and asks again before it is committed, asks about that."""
+    before = of()
+    mended = of(step=a_step(argv=("make", "mended")), source=Source("1" * 40, "2" * 40, False))
+    assert before.fingerprint != mended.fingerprint
+    keep(archive, before, now=1.0)
+    keep(archive, mended, now=2.0)
+    assert found(artifact, archive) == [mended, before]
+
+
 def test_the_same_rebuild_is_tried_once(archive: Archive, artifact: Path) -> None:
     keep(archive, of(run="first"), now=1.0)
     keep(archive, of(run="second"), now=2.0)
