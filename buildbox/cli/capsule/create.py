@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -171,13 +171,11 @@ def _capsules(to: Path, root: Path) -> Iterator[str]:
         return
     below = folder.relative_to(root).as_posix()
     for path in folder.iterdir():
-        if (
-            path.is_file()
-            and not path.is_symlink()
-            and is_capsule(path)
-            and not set("*?[]!\\") & set(path.name)
-        ):
-            yield path.name if below == "." else f"{below}/{path.name}"
+        if not path.is_file() or path.is_symlink() or set("*?[]!\\") & set(path.name):
+            continue
+        with suppress(UsageError):  # what can't be read is no capsule of this user's
+            if is_capsule(path):
+                yield path.name if below == "." else f"{below}/{path.name}"
 
 
 @contextmanager

@@ -188,6 +188,11 @@ def test_a_capsule_in_the_project_is_none_of_its_source(make_project: MakeProjec
     assert sorted(contents(project.root / "one.tar").members)[0] == "README.md"
 
 
+def test_a_folder_that_is_not_there_is_told(made: Project) -> None:
+    told = made.run("capsule", "create", "-o", "nowhere/a.tar")
+    assert (told.status, "nowhere/a.tar can't be written" in told.err) == (USAGE, True)
+
+
 def test_what_is_not_the_same_again_is_no_capsule(make_project: MakeProject) -> None:
     project = make_project(
         """
