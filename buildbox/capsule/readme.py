@@ -9,7 +9,7 @@ from buildbox.archive.images import full_name
 from buildbox.capsule.form import MAGIC, Build
 from buildbox.capsule.parts import Parts
 from buildbox.capsule.sources import Bundled
-from buildbox.provenance.statement import Statement
+from buildbox.provenance.statement import Statement, UsedImage
 from buildbox.reference import ImageRef
 from buildbox.trees.bundle import explain_bundle
 from buildbox.trees.entry import FILE, PROGRAM
@@ -51,10 +51,11 @@ def readme(
 ) -> bytes:
     """The text. `parts` are all but the README itself and what the capsule says of itself."""
     lines = [*_START.splitlines(), ""]
+    tags = _tags(statements)
     for statement, build in zip(statements, builds, strict=True):
-        lines += [*_build(statement, build, parts), ""]
+        lines += [*_build(statement, build, parts, tags[_name(statement.image)]), ""]
     lines += _BY_HAND.splitlines()
-    lines += _indented(f"skopeo copy oci:.:{name} docker-daemon:tools:again" for name in _images(statements))
+    lines += _indented(f"skopeo copy oci:.:{name} docker-daemon:{tag}" for name, tag in tags.items())
     lines += ["", "The artifact `capsule` in index.json lists the other files with their titles:", ""]
     lines += _indented(f"{layer.digest.hex}  {title}" for title, layer in sorted(parts.layers.items()))
     lines += ["", "These names are in index.json:", "", *_indented(["capsule", *sorted(parts.entries)])]
@@ -68,7 +69,7 @@ def readme(
     return MAGIC + "\n".join([*lines, ""]).encode(errors="backslashreplace")
 
 
-def _build(statement: Statement, build: Build, parts: Parts) -> Iterator[str]:
+def _build(statement: Statement, build: Build, parts: Parts, tag: str) -> Iterator[str]:
     source = statement.source
     yield f"### {shown(statement.step.name)} of {shown(statement.project)}"
     yield ""
@@ -96,21 +97,25 @@ def _build(statement: Statement, build: Build, parts: Parts) -> Iterator[str]:
     yield ""
     yield "By hand, with the inputs and the outputs that it needs unpacked in ./src, and the image loaded:"
     yield ""
-    yield from _indented(_command(statement))
+    yield from _indented(_command(statement, tag))
 
 
-def _images(statements: Iterable[Statement]) -> Iterator[str]:
-    """The images' names in index.json, each once."""
+def _tags(statements: Iterable[Statement]) -> dict[str, str]:
+    """What each image is called once it is loaded, by its name in index.json."""
     used = [image for each in statements for image in (each.image, *each.services.values())]
-    for image in dict.fromkeys(used):
-        yield full_name(ImageRef.parse(image.reference), image.index or image.manifest)
+    names = dict.fromkeys(map(_name, used))
+    return {name: f"tools:again{f'-{number}' if number else ''}" for number, name in enumerate(names)}
+
+
+def _name(image: UsedImage) -> str:
+    return full_name(ImageRef.parse(image.reference), image.index or image.manifest)
 
 
 def _indented(lines: Iterable[str]) -> Iterator[str]:
     return (f"    {line}" for line in lines)
 
 
-def _command(statement: Statement) -> Iterator[str]:
+def _command(statement: Statement, tag: str) -> Iterator[str]:
     task = statement.step.task
     workdir = "/src" if task.workdir == "." else f"/src/{task.workdir}"
     yield 'docker run --rm --network none --user "$(id -u):$(id -g)" \\'
@@ -118,7 +123,7 @@ def _command(statement: Statement) -> Iterator[str]:
     for name, value in sorted(statement.environment.items()):
         yield f"  -e {_quoted(f'{name}={value}')} \\"
     argv = [_quoted(word) for word in statement.step.argv]
-    yield f"  --entrypoint {argv[0]} tools:again {' '.join(argv[1:])}".rstrip()
+    yield f"  --entrypoint {argv[0]} {tag} {' '.join(argv[1:])}".rstrip()
 
 
 def _quoted(word: str) -> str:

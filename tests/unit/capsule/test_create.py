@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from buildbox.archive.images import full_name
 from buildbox.archive.layout import BlobDamaged
 from buildbox.archive.results import Result, find_result
 from buildbox.capsule.create import Made
@@ -21,7 +22,9 @@ from buildbox.errors import CantTell, Mismatch, UsageError
 from buildbox.provenance.form import statement_bytes
 from buildbox.provenance.statement import Need, UsedImage
 from buildbox.rebuilding.subject import Chosen
-from tests.support.capsules import Sample, Source, contents, sample
+from buildbox.reference import ImageRef
+from tests.support.capsules import NAME, Sample, Source, contents, sample
+from tests.support.images import AMD64, make_image
 from tests.support.statements import a_step
 
 
@@ -74,6 +77,32 @@ def test_the_readme_stays_text_whatever_a_task_is_called(made: Sample, tmp_path:
     text = contents(tmp_path / "a.tar").members["README.md"].decode()
     assert "tools:again -c $'a\\nb\\'c\\x1b[31m'" in text
     assert "\x1b" not in text
+
+
+def test_by_hand_each_build_runs_in_its_own_image(made: Sample, tmp_path: Path) -> None:
+    """Two that are loaded under the same name, and all builds would run in the second."""
+    image = make_image({"other": b"tools"})
+    image.put_into(made.archive)
+    ref = ImageRef.parse(f"{NAME}@{image.digest}")
+    made.archive.keep(image.top, full_name(ref, image.digest))
+    config = Digest.parse(image.document()["config"]["digest"])  # type: ignore[index]
+    step = made.statement.step
+    other = replace(
+        made.statement,
+        step=replace(step, toolchain=replace(step.toolchain, image=ref)),
+        image=UsedImage(str(ref), None, image.digest, config, AMD64),
+    )
+    other = replace(other, fingerprint=other.fingerprint_with({}))
+    builds = [made.statement, other, replace(made.statement, run="again")]
+    made.create(tmp_path / "a.tar", chosen=[Chosen(each, statement_bytes(each), None) for each in builds])
+    lines = contents(tmp_path / "a.tar").members["README.md"].decode().splitlines()
+    loaded = [line.split()[2:] for line in lines if line.startswith("    skopeo")]
+    assert loaded == [
+        [f"oci:.:{made.statement.image.reference}", "docker-daemon:tools:again"],
+        [f"oci:.:{ref}", "docker-daemon:tools:again-1"],
+    ]
+    runs = [line.split()[2] for line in lines if line.strip().startswith("--entrypoint")]
+    assert runs == ["tools:again", "tools:again-1", "tools:again"]
 
 
 def test_all_that_is_missing_is_told_at_once(made: Sample, tmp_path: Path) -> None:
