@@ -65,7 +65,7 @@ class RepositorySupply:
                 working = self._in_working_tree(statement, self.root)
                 if working is None:
                     raise
-                why = "; ".join(line.partition("\n")[0] for line in gone.missing) or gone.reason
+                why = "; ".join(line.partition("\n")[0] for line in gone.missing or [gone.reason])
                 told = f"{working.told}, which has the same files; the commit hasn't: {why}"
                 found = Inputs(working.root, working.entries, told)
             yield found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -102,10 +101,6 @@ def _kept(built: Built, to: Path) -> Path:
     """Moves what was built into the empty folder `to`. Raises TreeError."""
     assert built.folder
     with explained("written", str(to)):
-        try:
-            built.folder.rename(to)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            shutil.copytree(built.folder, to, symlinks=True, dirs_exist_ok=True)
+        for each in built.folder.iterdir():  # the folder may be the caller's to fill, not to replace
+            shutil.move(each, to / each.name)
     return to

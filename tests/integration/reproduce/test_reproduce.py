@@ -207,6 +207,20 @@ def test_what_is_built_comes_to_the_folder_that_is_named(project: Project, tmp_p
     assert "isn't empty" in done.err
 
 
+def test_a_folder_that_is_named_may_be_in_one_of_anothers(
+    make_project: MakeProject, caller: Caller, tmp_path: Path
+) -> None:
+    project = make_project(TASKS, caller=caller)
+    project.write(FILES)
+    project.ok("run", "gen")
+    theirs = tmp_path / "theirs"
+    (theirs / "lent").mkdir(parents=True)
+    (theirs / "lent").chmod(0o777)
+    theirs.chmod(0o555)
+    project.ok("reproduce", "-o", "../theirs/lent", "gen/out.txt")
+    assert (theirs / "lent/gen/out.txt").read_text() == "TEXT\n"
+
+
 def test_it_is_built_whatever_results_there_are_and_is_none(project: Project) -> None:
     project.ok("run", "pack")
     kept = {path.name: path.read_bytes() for path in (project.home / "archive/results").iterdir()}
