@@ -42,7 +42,7 @@ from buildbox.errors import UsageError
 _UNREADABLE = (  # what the formats' readers raise for files that aren't good ones
     EOFError,
     LZMAError,
-    NotImplementedError,
+    NotImplementedError,  # zipfile, of a compression that it doesn't know
     OSError,
     OverflowError,
     RuntimeError,

@@ -15,10 +15,9 @@ from buildbox.errors import ArchiveError, UsageError
 from buildbox.provenance.form import parse_statement
 from buildbox.provenance.statement import Statement
 from buildbox.verifying.artifact import look
-from buildbox.verifying.verify import Given, Trust, believe, find_near, is_statement, read_given, unknown
+from buildbox.verifying.verify import ANYONE, Given, believe, find_near, is_statement, read_given, unknown
 
 _ID = re.compile(r"(?:sha256:)?([0-9a-f]{6,64})")
-_ANYONE = Trust((), unsigned=True, hint="")  # what is told is shown, not believed
 
 
 @dataclass(frozen=True)
@@ -99,4 +98,4 @@ def _given(archive: Archive, given: Given) -> Build:
 
 
 def _build(given: Given, kept: KeptStatement | None) -> Build:
-    return Build(believe(given, _ANYONE)[0], given.data, given.envelope is not None, kept)
+    return Build(believe(given, ANYONE)[0], given.data, given.envelope is not None, kept)

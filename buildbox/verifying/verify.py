@@ -36,6 +36,9 @@ class Trust:
     hint: str  # how to have a key that is trusted
 
 
+ANYONE = Trust((), unsigned=True, hint="")  # for who shows what is told, or finds out by a rebuild
+
+
 @dataclass(frozen=True)
 class Verified:
     """A statement that is believed, and what it tells of the artifact."""
