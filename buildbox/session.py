@@ -32,6 +32,7 @@ class Connected:
     engine: Engine
     run: str  # the run's id, from its lease
     rootless: bool  # root inside a container is the caller outside
+    shares_files: bool  # it sees this machine's files, under the paths that they have here
 
 
 class Connection:
@@ -108,6 +109,11 @@ class Session:
     def rootless(self) -> bool:
         """Whether root inside a container is the caller outside."""
         return self.connection.get().rootless
+
+    @property
+    def shares_files(self) -> bool:
+        """Whether the engine sees this machine's files, under the paths that they have here."""
+        return self.connection.get().shares_files
 
     def engine_info(self) -> EngineInfo:
         """What the engine says of itself; it takes a while, so it is asked once a run. Raises EngineError."""

@@ -120,7 +120,7 @@ def surrounded(
                 service_network=network,
             ),
         )
-        if not session.engine.address.startswith("unix://"):
+        if not session.shares_files:
             from buildbox.volumes import carried
 
             spec = stack.enter_context(carried(session.engine, spec, run))

@@ -190,7 +190,7 @@ class Call:
         @contextmanager
         def connected() -> Iterator[Connected]:
             with self.leased(address) as (engine, run):
-                yield Connected(engine, run, _is_rootless(address, engine))
+                yield Connected(engine, run, _is_rootless(address, engine), address.is_local)
 
         with Connection(connected) as connection:
             yield Session(

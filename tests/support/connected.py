@@ -10,4 +10,4 @@ from buildbox.session import Connected, Connection
 
 def connected_to(engine: Engine, run: str, *, rootless: bool = False) -> Connection:
     """A connection that is there at once."""
-    return Connection(lambda: nullcontext(Connected(engine, run, rootless)))
+    return Connection(lambda: nullcontext(Connected(engine, run, rootless, engine.address.startswith("unix://"))))

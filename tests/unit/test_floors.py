@@ -32,7 +32,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "run workplace",
         "jobs",
         "hermetic",
-        "doctor pins policy rebuilding running saving starter",
+        "doctor hooking pins pipelines policy rebuilding running saving starter",
         "capsule toolchains",
         "console",
         "cli",
