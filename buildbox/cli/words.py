@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 VERBS = (
     *("init", "check", "list", "graph", "run", "shell", "exec"),
-    *("pin", "images", "archive", "doctor", "clean"),
+    *("pin", "images", "archive", "doctor", "clean", "schema"),
     *("keygen", "verify", "reproduce", "log", "capsule"),
 )
 WITH_VALUE = ("-C", "--project", "--engine", "--color")
