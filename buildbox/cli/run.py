@@ -41,7 +41,10 @@ def run(
         bool, typer.Option("--force", "-f", help="Run all tasks, whatever has passed before.")
     ] = False,
     hermetic: Annotated[
-        bool, typer.Option("--hermetic", help="Run the named tasks as if they said hermetic = true.")
+        bool,
+        typer.Option(
+            "--hermetic", help="Run all of it, what is needed too, as if each said hermetic = true."
+        ),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Say what would run and why; start nothing.")
@@ -83,6 +86,8 @@ def run(
       buildbox run --watch test        again after each change of its inputs
 
       buildbox run --sign dist         with a signed statement of how it was made
+
+      buildbox --engine ssh://me@host run --hermetic test     on an engine elsewhere: inputs are sent there
     """
     if key and not sign:
         raise UsageError("--key without --sign: nothing is signed", "Give both, or leave --key out.")

@@ -65,9 +65,9 @@ def plan_tasks(
 
     The order is the one that was asked for, or of the file, as far as needs allow it. `args` go to the one
     target that there is. Without `deps` the targets alone run, in the order that their needs give.
-    `hermetic` makes the targets hermetic.
+    `hermetic` makes all of it hermetic, what is needed too: an engine elsewhere can then run the whole.
 
-    Raises UsageError for a task that isn't there, for `args` that can't reach a single task, for a target
+    Raises UsageError for a task that isn't there, for `args` that can't reach a single task, for a task
     that can't be hermetic.
     """
     targets = _targets(config, names)
@@ -85,9 +85,8 @@ def plan_tasks(
         if between and name in between:
             continue
         wanted = tuple(_without(needs[task], between, needs)) if between else needs[task]
-        mine = name in asked
-        step = _step(config, config.tasks[task], variant, wanted, args if mine else ())
-        steps[name] = _made_hermetic(step) if hermetic and mine else step
+        step = _step(config, config.tasks[task], variant, wanted, args if name in asked else ())
+        steps[name] = _made_hermetic(step) if hermetic else step
     return Plan(steps, tuple(variant.name for _, variant in targets))
 
 
@@ -221,7 +220,8 @@ def _made_hermetic(step: Step) -> Step:
     if why:
         raise UsageError(
             f"task {step.name!r} can't be hermetic: it {why}",
-            "A hermetic task sees its inputs and what it needs made, and nothing else. Name others.",
+            "A hermetic task sees its inputs and what it needs made, and nothing else. Name tasks that can do"
+            " without, or leave out those that they need: --no-deps",
         )
     return replace(step, task=replace(task, hermetic=True))
 
