@@ -5,25 +5,41 @@ A task's own exit status passes through unchanged; these are buildbox's own faul
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """buildbox's own exit statuses, as documented in the README."""
+    """buildbox's own exit statuses."""
 
     OK = 0
-    USAGE = 2  # usage or configuration
-    CANT_TELL = 119  # verification or reproduction can't tell: something that it takes is missing
-    ENGINE = 120  # no engine, or the engine failed
-    IMAGE = 121  # an image can't be had, or its digest is wrong
-    DIFFERENT = 122  # verification or reproduction found a difference
-    ARCHIVE = 123  # archive damaged or unusable
+    USAGE = 2
+    CANT_TELL = 119
+    ENGINE = 120
+    IMAGE = 121
+    DIFFERENT = 122
+    ARCHIVE = 123
     TIMEOUT = 124
     BUG = 125
     INTERRUPTED = 130  # SIGINT
-    BROKEN_PIPE = 141  # SIGPIPE: whoever read our stdout went away
+    BROKEN_PIPE = 141  # SIGPIPE
     TERMINATED = 143  # SIGTERM
+
+
+MEANINGS: Mapping[Exit, str] = {  # for people; the reference is made of it
+    Exit.OK: "all went well",
+    Exit.USAGE: "usage or configuration",
+    Exit.CANT_TELL: "verification or reproduction can't tell: something that it takes is missing",
+    Exit.ENGINE: "no engine, or the engine failed",
+    Exit.IMAGE: "an image can't be had, isn't pinned, or its digest is wrong",
+    Exit.DIFFERENT: "verification or reproduction found a difference",
+    Exit.ARCHIVE: "the archive is damaged or unusable",
+    Exit.TIMEOUT: "a task took longer than its timeout",
+    Exit.BUG: "a bug in buildbox; a log to paste is named",
+    Exit.INTERRUPTED: "interrupted by Ctrl-C (128 + the signal's number)",
+    Exit.BROKEN_PIPE: "whoever read the output has gone (128 + SIGPIPE)",
+    Exit.TERMINATED: "terminated (128 + SIGTERM)",
+}
 
 
 class BuildboxError(Exception):

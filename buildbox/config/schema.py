@@ -1,6 +1,6 @@
 """The format of `.buildbox.toml` and of `config.toml` as a JSON Schema, for editors.
 
-Whatever buildbox reads is valid; names that fit nothing and values that don't fit together are found by `check`
+Whatever buildbox reads is valid; what fits nothing and what doesn't fit together is found by `check`
 alone. Draft 7, which editors' TOML plugins know.
 """
 
