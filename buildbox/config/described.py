@@ -132,6 +132,10 @@ PROJECT: Mapping[str, Described] = {
         "`read-only` or `writable`. `writable` with root or an unknown user the user has to allow.",
         '"read-only"',
     ),
+    "hooks": Described("What git's hooks run, once `buildbox hook install` has written them."),
+    "hooks.pre-commit": Described(
+        "Tasks, or variants of them, that run before each commit, on exactly what is staged.", "nothing"
+    ),
     "policy": Described("How old pinned images may be. Only `buildbox check` asks."),
     "policy.warn-pin-age": Described("The age from which on it is said, e.g. `90d`.", "it isn't asked"),
     "policy.max-pin-age": Described("The age from which on it is an error, e.g. `365d`.", "it isn't asked"),

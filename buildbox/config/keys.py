@@ -9,6 +9,7 @@ _SCRIPT_NOTE = "a program and its arguments are written as argv"
 _ARGV_NOTE = "a script for the shell is written as run"
 _CACHES_NOTE = 'e.g. { pip = "~/.cache/pip" }'
 _MIRRORS_NOTE = 'e.g. { "docker.io" = ["mirror.example.com"] }'
+_HOOKS_NOTE = 'e.g. pre-commit = ["lint"]'
 _AGE = Text(values.age, note='write it with its unit, e.g. "90d"')
 
 MOUNT = Table(
@@ -98,6 +99,7 @@ PROJECT_FILE = Table(
         "defaults": Table(_SHARED),
         "tasks": MapOf(values.name, TASK),
         "services": MapOf(values.host_name, SERVICE),
+        "hooks": Table({"pre-commit": ListOf(Text(values.address_of_task), note=_HOOKS_NOTE)}),
         "policy": Table({"warn-pin-age": _AGE, "max-pin-age": _AGE}),
     }
 )

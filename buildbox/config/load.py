@@ -13,6 +13,7 @@ from buildbox.config.model import (
     DEFAULT_PIDS,
     SOURCE_DATE_EPOCH,
     Config,
+    Hooks,
     Matrix,
     MountEntry,
     Policy,
@@ -93,6 +94,7 @@ def _config(values: Mapping[str, Any], path: Path) -> Config:
         tasks={name: _task(name, found, defaults, sole) for name, found in values.get("tasks", {}).items()},
         defaults=_task("", {}, defaults, sole),
         policy=Policy(policy.get("warn-pin-age"), policy.get("max-pin-age")),
+        hooks=Hooks(values.get("hooks", {}).get("pre-commit")),
     )
 
 

@@ -120,6 +120,13 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Hooks:
+    """What git's hooks run, as `buildbox hook install` writes them."""
+
+    pre_commit: tuple[str, ...] | None = None  # addresses of tasks; None: nothing is said of it
+
+
+@dataclass(frozen=True)
 class Policy:
     """How old pinned images may be. Only `check` asks; None: as old as they are."""
 
@@ -139,6 +146,7 @@ class Config:
     services: Mapping[str, Service]  # in the file's order
     defaults: Task  # what a command without a task (`exec`, `shell`) runs with
     policy: Policy = Policy()
+    hooks: Hooks = Hooks()
 
     def images(self) -> tuple[Pinned, ...]:
         """All that has an image, of which each wants a pin: toolchains, then services."""

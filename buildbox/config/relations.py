@@ -40,10 +40,11 @@ class _Family(NamedTuple):
 
 
 def check_relations(document: Mapping[str, Any], values: Mapping[str, Any], reading: Reading) -> None:
-    """Notes what is wrong with `needs`, `default`, `matrix` and `outputs`. Nothing here recurses."""
+    """Notes what is wrong with `needs`, `default`, `pre-commit`, `matrix` and `outputs`. Nothing recurses."""
     families = _families(document, values, reading)
-    for index, address in enumerate(values.get("project", {}).get("default", ())):
-        _check_address(address, ("project", "default", index), families, reading)
+    for section, key in (("project", "default"), ("hooks", "pre-commit")):
+        for index, address in enumerate(values.get(section, {}).get(key, ())):
+            _check_address(address, (section, key, index), families, reading)
     edges: dict[str, dict[str, int]] = {}  # task -> what it needs -> the index in its needs
     for family in families.values():
         edges[family.name] = {}

@@ -176,7 +176,7 @@ def test_keys_that_are_none_yet_are_unknown(key: str) -> None:
     assert "did you mean" not in problem
 
 
-@pytest.mark.parametrize("section", ["archive", "hooks"])
+@pytest.mark.parametrize("section", ["archive", "ci"])
 def test_sections_of_later_versions_are_unknown(section: str) -> None:
     name = section.partition(".")[0]
     [problem] = of_task(f"[{section}]\nx = 1")

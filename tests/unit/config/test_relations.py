@@ -329,3 +329,18 @@ def test_outputs_that_all_begin_with_a_wildcard() -> None:
     text = "".join(f'[tasks.t{i}]\nrun = "x"\noutputs = ["*.{"x" * i}y"]\n' for i in range(300))
     [found] = of(text)
     assert found.startswith("1: tasks: too many outputs begin alike to be held against each other;")
+
+
+def test_the_tasks_of_the_commit_hook_are_there() -> None:
+    config = good('[hooks]\npre-commit = ["t[A=1]"]\n[tasks.t]\nrun = "true"\nmatrix.env.A = ["1", "2"]')
+    assert config.hooks.pre_commit == ("t[A=1]",)
+    assert good('[hooks]\npre-commit = []\n[tasks.t]\nrun = "true"').hooks.pre_commit == ()
+    assert good('[tasks.t]\nrun = "true"').hooks.pre_commit is None
+    text = '[hooks]\npre-commit = ["tset"]\n[tasks.test]\nrun = "true"'
+    assert of(text) == ["2: hooks.pre-commit[0]: there is no task 'tset'; did you mean 'test'?"]
+    assert of('[hooks]\npre-commit = "t"\n[tasks.t]\nrun = "true"') == [
+        "2: hooks.pre-commit: must be an array, not a string; e.g. pre-commit = [\"lint\"]"
+    ]
+    assert of('[hooks]\npre-push = ["t"]\n[tasks.t]\nrun = "true"') == [
+        "2: hooks.pre-push: unknown key 'pre-push' (known here: pre-commit)"
+    ]
