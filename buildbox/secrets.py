@@ -17,13 +17,13 @@ from pathlib import Path
 from buildbox.config.user import SecretSource
 from buildbox.container import Bind
 from buildbox.errors import EngineError, UsageError
+from buildbox.mounts import MOUNTINFO, parse_mounts
 
 FOLDER = "/run/secrets"  # in the container
 LARGEST = 1 << 20  # bytes of a value
 _TIMEOUT = 60.0  # seconds that a command may take
 _SHOWN = 2000  # bytes of a failed command's stderr
 _IN_MEMORY = frozenset({"ramfs", "tmpfs"})
-_MOUNTS = Path("/proc/self/mountinfo")
 
 RunCommand = Callable[[Sequence[str], Mapping[str, str]], bytes]
 
@@ -199,7 +199,7 @@ def _candidates(runtime: str | None) -> Iterator[Path]:
 
 def _place(runtime: str | None) -> Path:
     """A folder in memory that may be written. Raises UsageError."""
-    mounts = os.fsdecode(_MOUNTS.read_bytes()) if _MOUNTS.exists() else ""
+    mounts = os.fsdecode(MOUNTINFO.read_bytes()) if MOUNTINFO.exists() else ""
     for folder in _candidates(runtime):
         real = Path(os.path.realpath(folder))
         if os.access(real, os.W_OK | os.X_OK) and file_system(mounts, real) in _IN_MEMORY:
@@ -213,25 +213,14 @@ def _place(runtime: str | None) -> Path:
 def file_system(mounts: str, path: Path) -> str:
     """The type of the file system that the real path `path` is in; "" where it isn't known.
 
-    `mounts` is /proc/self/mountinfo (proc(5)): the mount point is a line's fifth field, with octal escapes,
-    the type the first one behind the hyphen; of two mounts at one place the later one is seen.
+    `mounts` is /proc/self/mountinfo.
     """
     best, found = 0, ""
-    for line in mounts.splitlines():
-        fields = line.split(" ")
-        if "-" not in fields[6:]:
-            continue
-        kind = fields[fields.index("-", 6) + 1]
-        parts = Path(_unescaped(fields[4])).parts
+    for mount in parse_mounts(mounts):
+        parts = mount.point.parts
         if path.parts[: len(parts)] == parts and len(parts) >= best:
-            best, found = len(parts), kind
+            best, found = len(parts), mount.kind
     return found
-
-
-def _unescaped(text: str) -> str:
-    for code in (" ", "\t", "\n", "\\"):
-        text = text.replace(f"\\{ord(code):03o}", code)
-    return text
 
 
 def _write(path: Path, value: bytes) -> None:

@@ -19,14 +19,23 @@ from docker.tls import TLSConfig
 from docker.transport import UnixHTTPAdapter
 from docker.utils.build import exclude_paths
 
-from buildbox.container import NAME_LABEL, ContainerSpec
+from buildbox.container import NAME_LABEL, Bind, ContainerSpec
 from buildbox.engine.attached import Attached
 from buildbox.engine.body import container_json
 from buildbox.engine.building import follow
 from buildbox.engine.clients import Clients
-from buildbox.engine.faults import GONE, Conflict, NoNetwork, NotFound, faults, in_words, raise_for_status
+from buildbox.engine.faults import (
+    GONE,
+    Conflict,
+    NoNetwork,
+    NotFound,
+    Refused,
+    faults,
+    in_words,
+    raise_for_status,
+)
 from buildbox.engine.find import Address, own_platform
-from buildbox.engine.podman import in_its_words, is_podman, no_building, with_name
+from buildbox.engine.podman import has_path_by_container, in_its_words, is_podman, no_building, with_name
 from buildbox.engine.protocol import Ended, EngineInfo, ImageMissing
 from buildbox.engine.told import engine_info
 from buildbox.errors import EngineError
@@ -34,6 +43,7 @@ from buildbox.oci import Platform
 
 _QUICK = 120  # seconds that an engine has for a request that isn't a load or a wait
 _ID = re.compile(r"sha256:[0-9a-f]{64}")
+_NO_IMAGE = f"sha256:{'0' * 64}"
 _MADE_LABEL = "buildbox.made"  # of a volume: random, told apart by who made it
 _OUTPUT = 64 << 10  # bytes of a command's output that `execute` gives
 _NO_PROGRAM = re.compile("executable file not found|no such file or directory", re.IGNORECASE)
@@ -95,6 +105,19 @@ class DockerEngine:
         with self._asking("tell its platform") as api:
             version = api.version()
         return Platform(version["Os"], version["Arch"])
+
+    def has_path(self, path: str) -> bool:
+        if self._podman:  # which looks for the image first
+            return has_path_by_container(self, path)
+        name = ((NAME_LABEL, f"buildbox-sight-{secrets.token_hex(6)}"),)
+        bind = Bind(path, "/path", read_only=True)
+        try:
+            self.create(ContainerSpec(_NO_IMAGE, ("true",), (), "/", "0:0", binds=(bind,), labels=name))
+        except ImageMissing:
+            return True  # an engine looks for what is to be mounted before it looks for the image
+        except Refused:
+            return False
+        raise EngineError("the engine has an image that can't be", "`buildbox doctor` checks the engine.")
 
     def has_image(self, image_id: str) -> bool:
         if not _ID.fullmatch(image_id):

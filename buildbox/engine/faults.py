@@ -28,6 +28,10 @@ class Conflict(EngineError):
     """The engine answered 409: the container isn't in a state for this."""
 
 
+class Refused(EngineError):
+    """The engine answered 400: it understood, and can't."""
+
+
 def raise_for_status(answer: requests.Response) -> None:
     """Raises the SDK's error for an answer that is one."""
     try:
@@ -51,7 +55,7 @@ def faults(doing: str) -> Iterator[None]:
                 f"Create it: docker network create {network}\n"
                 "or correct the task's `network`; `docker network ls` tells what there is.",
             ) from None
-        kind = {404: NotFound, 409: Conflict}.get(status, EngineError)
+        kind = {400: Refused, 404: NotFound, 409: Conflict}.get(status, EngineError)
         if "container state improper" in said:  # Podman's 409 has the status 500
             kind = Conflict
         hint = "`buildbox doctor` checks the engine."

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import os
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from buildbox.container import ContainerSpec
+from buildbox.container import Bind, ContainerSpec
+from buildbox.digest import Digest
+from buildbox.engine.find import own_platform
+from buildbox.engine.protocol import Engine
 from buildbox.errors import EngineError
+from buildbox.oci import Platform, canonical
 
+_SEEN_AT = "/engine"  # where a container has what the engine's machine has
 _OWN_HEADER = "Libpod-Api-Version"  # in its answers, and in no other engine's
 
 
@@ -40,6 +47,51 @@ def in_its_words(body: Mapping[str, Any], spec: ContainerSpec, *, local: bool) -
             )
     tmpfs = {mount.target: _tmpfs(mount.options, spec.user) for mount in spec.tmpfs}
     return {**body, "HostConfig": {**body["HostConfig"], "Mounts": mounts, "Binds": binds, "Tmpfs": tmpfs}}
+
+
+def has_path_by_container(engine: Engine, path: str) -> bool:
+    """Engine.has_path, by way of an image that has nothing and a container that never starts.
+
+    It has all of the engine's machine: a mount of `path` alone would make what isn't there.
+    """
+    image_id, tar = _empty_image(os.urandom(8).hex())
+    engine.load([tar])
+    try:
+        everything = Bind("/", _SEEN_AT, read_only=True)
+        container = engine.create(ContainerSpec(image_id, ("true",), (), "/", "0:0", binds=(everything,)))
+        try:
+            return any(engine.get_tree(container, f"{_SEEN_AT}{path}"))
+        finally:
+            engine.remove(container)
+    finally:
+        engine.drop_image(image_id)
+
+
+def _empty_image(mark: str) -> tuple[str, bytes]:
+    """The id and the docker archive of an image of this machine's own platform, alike to no other."""
+    layer = bytes(2 * tarfile.BLOCKSIZE)  # a tar of nothing
+    platform = own_platform() or Platform("linux", "amd64")
+    config = canonical(
+        {
+            "os": platform.os,
+            "architecture": platform.architecture,
+            "config": {"Labels": {"buildbox.empty": mark}},
+            "rootfs": {"type": "layers", "diff_ids": [str(Digest.of(layer))]},
+        }
+    )
+    name = f"{Digest.of(config).hex}.json"
+    files = {
+        name: config,
+        "layer.tar": layer,
+        "manifest.json": canonical([{"Config": name, "RepoTags": None, "Layers": ["layer.tar"]}]),
+    }
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as tar:
+        for path, content in files.items():
+            member = tarfile.TarInfo(path)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return str(Digest.of(config)), data.getvalue()
 
 
 def no_building() -> EngineError:

@@ -79,6 +79,12 @@ class Engine(Protocol):
     def platform(self) -> Platform:
         """The platform of the containers that it runs."""
 
+    def has_path(self, path: str) -> bool:
+        """Whether there is a file or folder `path` on the engine's machine, as the engine sees it.
+
+        It makes nothing there.
+        """
+
     def has_image(self, image_id: str) -> bool:
         """Whether the engine's store holds an image of exactly this id."""
 

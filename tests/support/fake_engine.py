@@ -65,6 +65,9 @@ class FakeEngine:
     def platform(self) -> Platform:
         return Platform("linux", "amd64")
 
+    def has_path(self, path: str) -> bool:
+        return Path(path).exists()
+
     def has_image(self, image_id: str) -> bool:
         return image_id in self.images
 

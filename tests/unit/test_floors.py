@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[2] / "buildbox"
 FLOORS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
-        "__init__ capped digest errors host progress spool units workspace",
+        "__init__ capped digest errors host mounts progress spool units workspace",
         "frames identity leases masking oci reference signing",
         "comparing trees",
         "config logs",

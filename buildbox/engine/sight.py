@@ -1,0 +1,166 @@
+"""What an engine sees of this machine's files: all, nothing, or what a look through its eyes tells.
+
+A socket of this machine may lead out of the container that buildbox is in, into a virtual machine, or by ssh
+to another machine. What has the same path there may be an empty folder, or somebody else's.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Container, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildbox.config.model import FILE_NAME
+from buildbox.engine.find import Address
+from buildbox.engine.protocol import Engine
+from buildbox.mounts import MOUNTINFO, parse_mounts
+from buildbox.workspace import own_folder
+
+_ENGINES = ("dockerd", "podman", "systemd")  # the last one listens in their place until they are needed
+_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))  # that engines leave in containers
+_CREDENTIALS = struct.Struct("3i")  # ucred of unix(7): pid, uid, gid
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Who listens at a socket of this machine."""
+
+    pid: int  # 0: nobody that we could see
+    name: str  # of its program; "" where it isn't told
+
+    @property
+    def root(self) -> Path:
+        """Its file system, for who may look."""
+        return Path(f"/proc/{self.pid}/root")
+
+
+def peer_of(path: Path) -> Peer | None:
+    """Who listens at the socket `path`; None where nobody does."""
+    try:
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.connect(str(path))
+            data = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    except OSError:
+        return None
+    pid: int = _CREDENTIALS.unpack(data)[0]
+    try:
+        return Peer(pid, Path(f"/proc/{pid}/comm").read_text().strip() if pid else "")
+    except OSError:
+        return Peer(pid, "")
+
+
+def in_container() -> bool:
+    """Whether this process is in a container of Docker or Podman."""
+    return any(mark.exists() for mark in _MARKS)
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What is known of an engine's sight without asking it."""
+
+    sees_all: bool | None  # None: in doubt
+    why: str = ""  # it may not see this machine's files; what follows "the engine at URL"
+    peer: Peer | None = None
+
+
+def outlook(address: Address) -> Outlook:
+    """What the engine at `address` may see. It takes 0.1 ms, and asks nothing of the engine."""
+    if not address.is_local:
+        return Outlook(False, "is on another machine")
+    if sys.platform != "linux":
+        return Outlook(None, "runs in a virtual machine")
+    peer = peer_of(address.path)
+    if peer is None:
+        return Outlook(True)  # it will be found missing when it is asked
+    if peer.pid == 0 or in_container():
+        return Outlook(None, "runs outside of the container that this buildbox is in", peer)
+    if peer.name and peer.name not in _ENGINES:
+        return Outlook(None, f"is reached by way of {peer.name}", peer)
+    try:
+        same = Path(f"/proc/{peer.pid}/ns/mnt").samefile("/proc/self/ns/mnt")
+    except OSError:
+        return Outlook(True)  # an engine of root's, of which nobody else may know more
+    return Outlook(True if same else None, "has mounts of its own", peer)
+
+
+class Sight:
+    """What an engine sees; each folder in doubt is looked at once. Any thread may ask."""
+
+    def __init__(self, engine: Engine, outlook: Outlook) -> None:
+        self._engine = engine
+        self._outlook = outlook
+        self._known: dict[Path, bool] = {}
+        self._mounts: tuple[Path, ...] = ()
+        self._lock = threading.Lock()
+
+    def sees(self, path: Path) -> bool:
+        """Whether the engine sees the very file or folder `path`, under this path. Raises EngineError.
+
+        Of what lies below a folder that it was asked for before, without a mount in between, it is known.
+        """
+        if self._outlook.sees_all is not None:
+            return self._outlook.sees_all
+        folder = path if path.is_dir() else path.parent
+        with self._lock:
+            self._mounts = self._mounts or _mount_points()
+            for known, answer in self._known.items():
+                if folder == known or (known in folder.parents and not self._mounted(known, folder)):
+                    return answer
+            self._known[folder] = self._look(folder)
+            return self._known[folder]
+
+    def sees_tree(self, folder: Path) -> bool:
+        """The same, with all that is mounted in `folder`. Raises EngineError."""
+        if not self.sees(folder):
+            return False
+        return self._outlook.sees_all is True or all(
+            self.sees(point) for point in self._mounts if folder in point.parents
+        )
+
+    def _mounted(self, above: Path, folder: Path) -> bool:
+        """Whether something is mounted on the way from `above` to `folder`."""
+        return any(above in point.parents and point in (folder, *folder.parents) for point in self._mounts)
+
+    def _look(self, folder: Path) -> bool:
+        peer = self._outlook.peer
+        if peer and peer.name in _ENGINES:
+            with suppress(OSError):
+                if folder.samefile(f"{peer.root}{folder}"):
+                    return True
+        try:
+            with _nonce(folder, self._mounts) as file:
+                return self._engine.has_path(str(file))
+        except OSError:
+            return False  # nothing can be written there, so nothing can be proven
+
+
+def _mount_points() -> tuple[Path, ...]:
+    try:
+        return tuple(mount.point for mount in parse_mounts(os.fsdecode(MOUNTINFO.read_bytes())))
+    except OSError:
+        return ()
+
+
+@contextmanager
+def _nonce(folder: Path, mounts: Container[Path]) -> Iterator[Path]:
+    """A file in `folder` whose name nobody could guess; in a project where nothing looks for inputs.
+
+    Raises OSError.
+    """
+    place = folder
+    if (folder / FILE_NAME).exists():
+        own = own_folder(folder)
+        if own and own not in mounts:
+            place = own
+    file = place / f".buildbox-{os.urandom(12).hex()}"
+    file.touch(mode=0o600, exist_ok=False)
+    try:
+        yield file
+    finally:
+        file.unlink(missing_ok=True)
