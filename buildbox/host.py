@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+# Set by CI systems whose logs have colours, and mostly groups, though no terminal is there.
+_CI_LOGS = ("GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "BUILDKITE")
+
 
 @dataclass(frozen=True)
 class Host:
@@ -32,3 +35,8 @@ class Host:
     def in_ci(self) -> bool:
         """Whether a CI system says that it is one (`CI` set to anything but false)."""
         return self.env.get("CI", "").lower() not in ("", "0", "false")
+
+    @property
+    def has_ci_log(self) -> bool:
+        """Whether what buildbox says goes to a CI system's log that can show more than plain lines."""
+        return any(self.env.get(name) for name in _CI_LOGS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from buildbox.console.displays import shown
 from buildbox.console.target import Targeted
 from buildbox.errors import EngineError
 from buildbox.ground import Ground
+from buildbox.host import Host
 from buildbox.logs import Logs
 from buildbox.running import Wishes, run_graph, run_to
 from buildbox.schedule.report import Display
@@ -24,16 +25,17 @@ from buildbox.workplace import Workplace
 from buildbox.workspace import STATE, own_folder
 
 if TYPE_CHECKING:
+    from buildbox.console.record import Record
     from buildbox.hermetic.handing import Told
 
-__all__ = ["Wishes", "run_in", "run_planned", "session_for"]
+__all__ = ["Wishes", "run_in", "run_planned", "run_told", "session_for"]
 
 
 def run_named(call: Call, tasks: Sequence[str]) -> int:
     """Runs `tasks`, or the project's default ones, and what they need; the exit status."""
     project = call.project()
     plan = plan_tasks(project.config, tasks, call.args or ())
-    return run_planned(call, project, plan, (), Wishes(cpus()))
+    return run_told(call, project, plan, (), Wishes(cpus()))
 
 
 def cpus() -> int:
@@ -41,10 +43,39 @@ def cpus() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def run_planned(call: Call, project: Project, plan: Plan, allow: Sequence[str], wishes: Wishes) -> int:
+def run_told(
+    call: Call,
+    project: Project,
+    plan: Plan,
+    allow: Sequence[str],
+    wishes: Wishes,
+    junit: Path | None = None,
+    summary: Path | None = None,
+) -> int:
+    """Runs the plan once, and tells of it in the files that are asked for; its exit status."""
+    if not (junit or summary or github_page(call.host)):
+        return run_planned(call, project, plan, allow, wishes)
+    from buildbox.cli.recording import run_recorded, wanted
+
+    return run_recorded(call, project, plan, allow, wishes, wanted(call, project, junit, summary))
+
+
+def github_page(host: Host) -> str | None:
+    """The file that GitHub Actions shows as the summary of the job that we run in."""
+    return host.env.get("GITHUB_STEP_SUMMARY") if host.env.get("GITHUB_ACTIONS") == "true" else None
+
+
+def run_planned(
+    call: Call,
+    project: Project,
+    plan: Plan,
+    allow: Sequence[str],
+    wishes: Wishes,
+    record: Record | None = None,
+) -> int:
     """Runs the plan once; its exit status."""
     with session_for(call, project, plan, allow) as session:
-        return run_in(call, project, session, plan, wishes)
+        return run_in(call, project, session, plan, wishes, record)
 
 
 @contextmanager
@@ -56,8 +87,15 @@ def session_for(call: Call, project: Project, plan: Plan, allow: Sequence[str]) 
         yield session
 
 
-def run_in(call: Call, project: Project, session: Session, plan: Plan, wishes: Wishes) -> int:
-    """Runs the plan in a session; its exit status."""
+def run_in(
+    call: Call,
+    project: Project,
+    session: Session,
+    plan: Plan,
+    wishes: Wishes,
+    record: Record | None = None,
+) -> int:
+    """Runs the plan in a session, and has `record` hear of it; its exit status."""
     host, console = call.host, call.console
     if len(plan.steps) > 1:
         own_folder(project.root, STATE)  # from now on no mounted task sees it
@@ -76,6 +114,7 @@ def run_in(call: Call, project: Project, session: Session, plan: Plan, wishes: W
         if alone and not console.json:
             display = Targeted(kept, target.name, streams.output, logs)
         with (
+            record.over(display, logs) if record else nullcontext(display) as display,
             call.shared_results(session.archive) as sharing,
             Workplace(ground, display, logs, sharing) as place,
         ):

@@ -6,6 +6,7 @@ import errno
 import gc
 import os
 import signal
+import stat
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
@@ -104,14 +105,22 @@ def _console(host: Host, options: Sequence[str]) -> Console:
     terminal = host.env.get("TERM") != "dumb"
     capable = host.stderr_tty and terminal
     wanted = color == "auto" and not host.env.get("NO_COLOR")
+    shown = terminal and host.has_ci_log and _is_piped(2)
     return Console(
         quiet="-q" in options or "--quiet" in options,
         verbose="-v" in options or "--verbose" in options,
         json="--json" in options,
-        color=color == "always" or (wanted and capable),
+        color=color == "always" or (wanted and (capable or shown)),
         live=capable and not host.in_ci,
         color_out=color == "always" or (wanted and host.stdout_tty and terminal),
+        github=host.env.get("GITHUB_ACTIONS") == "true",
     )
+
+
+def _is_piped(descriptor: int) -> bool:
+    """Whether someone reads it while it is written: a CI system, say; no file, and nobody's waste."""
+    mode = os.fstat(descriptor).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
 def _open_standard_streams() -> None:

@@ -60,12 +60,22 @@ def run(
     key: Annotated[
         Path | None, typer.Option("--key", metavar="FILE", help="The private key that signs, not your own.")
     ] = None,
+    junit: Annotated[
+        Path | None,
+        typer.Option("--junit", metavar="FILE", help="Write what became of each task as JUnit XML."),
+    ] = None,
+    summary: Annotated[
+        Path | None, typer.Option("--summary", metavar="FILE", help="The same as a page of Markdown.")
+    ] = None,
     allow: Allow = None,
 ) -> int:
     """Run tasks in their pinned toolchains, after what they need; without names, the project's default ones.
 
     Tasks that need nothing of each other run side by side. A hermetic task that has passed before, with the
     same inputs, image and command, isn't run again: its outputs and its log come from the archive.
+
+    In GitHub Actions, what became of the tasks is on the job's summary page, too, and what failed is an
+    annotation of the run.
 
     Examples:
 
@@ -87,6 +97,8 @@ def run(
 
       buildbox run --sign dist         with a signed statement of how it was made
 
+      buildbox run --junit report.xml  test results for a CI system, also where something fails
+
       buildbox --engine ssh://me@host run --hermetic test     on an engine elsewhere: inputs are sent there
     """
     if key and not sign:
@@ -95,6 +107,11 @@ def run(
         raise UsageError(
             "--watch and statements beside what is built",
             "Build once, for good, with --provenance or --sign.",
+        )
+    if (junit or summary) and (watch or dry_run):
+        raise UsageError(
+            f"{'--watch' if watch else '--dry-run'} with --junit or --summary: they are of one run",
+            "Leave one of them out.",
         )
     call: Call = ctx.obj
     project = call.project()
@@ -105,7 +122,7 @@ def run(
         from buildbox.cli.dry_run import show_forecast
 
         return show_forecast(call, project, plan, allow or (), force=force)
-    from buildbox.cli.graph_run import Wishes, cpus, run_planned
+    from buildbox.cli.graph_run import Wishes, cpus, run_told
 
     told = _told(call, plan, key, sign=sign) if provenance or sign else None
     wishes = Wishes(jobs or cpus(), keep_going, force, told)
@@ -113,7 +130,7 @@ def run(
         from buildbox.cli.watch import keep_running
 
         return keep_running(call, project, plan, allow or (), wishes)
-    return run_planned(call, project, plan, allow or (), wishes)
+    return run_told(call, project, plan, allow or (), wishes, junit, summary)
 
 
 def _told(call: Call, plan: Plan, key: Path | None, *, sign: bool) -> Told:

@@ -13,8 +13,6 @@ from buildbox.logs import Logs, Tee
 from buildbox.schedule.report import Display, Report, State, Summary
 from buildbox.tasks.plan import Plan, Step
 
-CI_SYSTEMS = frozenset({"GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "BUILDKITE"})  # that groups.py may know
-
 
 class Closing(Display, Protocol):
     """A Display that lets go of the terminal, and shows logs."""
@@ -95,7 +93,7 @@ def choose(console: Console, host: Host, logs: Logs, *, alone: bool) -> Closing:
         from buildbox.console.live import LiveDisplay
 
         return LiveDisplay(console, logs)
-    if not console.live and not CI_SYSTEMS.isdisjoint(host.env):
+    if not console.live and host.has_ci_log:
         from buildbox.console.groups import GroupedDisplay, ci_marks
 
         marks = ci_marks(host.env)

@@ -17,8 +17,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from buildbox.console import words
+from buildbox.console.github import escaped
 from buildbox.console.messages import Console
-from buildbox.console.telling import BAD, SHOWN, say_ended, say_summary
+from buildbox.console.telling import BAD, SHOWN, annotate, say_ended, say_summary
+from buildbox.console.text import printable
 from buildbox.console.writing import write_all
 from buildbox.execute import Outcome, Output
 from buildbox.logs import Logs
@@ -84,9 +86,9 @@ class GroupedDisplay:
         if report.state is not State.NOT_RUN and step.name in self._asked:
             title = f"{step.name} {words.verdict(step, report)}"
             self._group(step.name, title, report.state not in BAD)
-            if report.state not in BAD:
-                return  # the group's title says it
-        say_ended(self._console, step, report, alone=self._alone)
+        if report.state in BAD or step.name not in self._asked:  # else the group's title has said it
+            say_ended(self._console, step, report, alone=self._alone)
+        annotate(self._console, step, report, self._logs)
 
     def finished(self, summary: Summary) -> None:
         say_summary(self._console, summary, self._logs)
@@ -104,7 +106,7 @@ class GroupedDisplay:
         try:
             with self._lock:
                 last = b"\n"
-                self._write(begin(name, int(time.time()), title.replace("\n", " ")).encode())
+                self._write(begin(name, int(time.time()), printable(title)).encode())
                 for data in self._logs.read(name, size):
                     self._write(data)
                     last = data[-1:]
@@ -137,7 +139,7 @@ def _nothing(name: str, now: int) -> str:
 
 
 _GITHUB = Marks(
-    lambda name, now, title: f"::group::{title}\n",
+    lambda name, now, title: f"::group::{escaped(title)}\n",
     lambda name, now, title: f"{title}\n",
     lambda name, now: "::endgroup::\n",
     _nothing,

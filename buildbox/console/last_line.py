@@ -5,15 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from buildbox.console.text import ESCAPES, printable
+
 _KEPT = 4096  # bytes
-_ESCAPES = re.compile(
-    r"""\x1b(?:
-        \[[0-?]*[ -/]*[@-~]?         # control sequences (ECMA-48, 5.4): colours, cursor
-      | [\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?  # command strings (ECMA-48, 5.6): titles, links
-      | [ -/]*[0-~]?                 # other escapes
-    )""",
-    re.VERBOSE,
-)
 
 
 class LastLine:
@@ -40,11 +34,9 @@ def last_line(output: bytes) -> str:
 
     What was drawn over behind a carriage return isn't there any more.
     """
-    text = _ESCAPES.sub("", output.decode(errors="replace"))
+    text = ESCAPES.sub("", output.decode(errors="replace"))
     for line in reversed(re.split(r"[\n\r\v\f\x85\u2028\u2029]", text)):
-        shown = "".join(
-            character if character.isprintable() else " " if character.isspace() else "" for character in line
-        )
+        shown = printable(line)
         if shown.strip():
             return shown.rstrip()
     return ""

@@ -33,6 +33,7 @@ class Console:
     color: bool  # on stderr
     live: bool  # stderr is a terminal that may be drawn on
     color_out: bool = False  # on stdout
+    github: bool = False  # stderr is read by GitHub Actions
     screen: Screen = field(default_factory=Screen, repr=False)  # what a run draws
     _bars: Bars = field(default_factory=Bars, repr=False)
 
@@ -59,6 +60,10 @@ class Console:
             self.raw(f"  {problem}\n")
         for line in error.hint.splitlines():
             self.raw(f"  {line}".rstrip() + "\n")
+        if self.github:
+            from buildbox.console.annotations import of_error
+
+            self.raw("".join(of_error(error)))
 
     def raw(self, text: str) -> None:
         """A text for stderr, as it is; above what is drawn there."""

@@ -9,7 +9,7 @@ from functools import partial
 from buildbox.console import words
 from buildbox.console.lines import Lines
 from buildbox.console.messages import Console
-from buildbox.console.telling import SHOWN, say_ended, say_summary
+from buildbox.console.telling import SHOWN, annotate, say_ended, say_summary
 from buildbox.console.writing import write_all
 from buildbox.execute import Outcome, Output
 from buildbox.logs import Logs
@@ -50,6 +50,7 @@ class PlainDisplay:
     def ended(self, step: Step, report: Report) -> None:
         self._flush(step)
         say_ended(self._console, step, report, alone=self._alone)
+        annotate(self._console, step, report, self._logs)
 
     def finished(self, summary: Summary) -> None:
         say_summary(self._console, summary, self._logs)

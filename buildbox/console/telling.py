@@ -42,3 +42,16 @@ def say_summary(console: Console, summary: Summary, logs: Logs) -> None:
                 console.say(f"the log of {name}: {path}")
     if not bad and logs.kept:
         console.detail(f"logs: {logs.kept}")
+
+
+def annotate(console: Console, step: Step, report: Report, logs: Logs) -> None:
+    """Has GitHub Actions, where we run in it, show what is worth it; the step's log is complete."""
+    if not console.github:
+        return
+    from buildbox.console.annotations import END, of_step
+
+    try:
+        log = b"".join(logs.read(step.name, END)) if report.state is State.FAILED else b""
+    except OSError:
+        log = b""  # how it ended can be told all the same
+    console.raw(of_step(step, report, log))
