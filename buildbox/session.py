@@ -19,6 +19,8 @@ from buildbox.reference import ImageRef
 from buildbox.trust import Bounds
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from buildbox.container import Bind
     from buildbox.engine.protocol import Engine, EngineInfo
 
@@ -33,6 +35,14 @@ class Connected:
     run: str  # the run's id, from its lease
     rootless: bool  # root inside a container is the caller outside
     shares_files: bool  # it sees this machine's files, under the paths that they have here
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A copy of the project as its next commit has it: what steps see instead of the project's folder."""
+
+    root: Path  # the project in it
+    git: tuple[Bind, ...]  # how mounted steps see its repository
 
 
 class Connection:
@@ -88,6 +98,7 @@ class Session:
     progress: Progress
     places_for: images.PlacesFor = images.own_place
     secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # by name; for those that may run
+    staged: Staged | None = None  # None: they see the project's folder
     _secret_binds: list[tuple[Bind, ...]] = field(default_factory=list, repr=False)
     _known: dict[tuple[ImageRef, Platform | None], ArchivedImage] = field(default_factory=dict)
     _images: dict[tuple[ImageRef, Platform], tuple[ArchivedImage, str]] = field(default_factory=dict)

@@ -48,11 +48,17 @@ class ResolvedMount:
 class Bounds:
     """What the tasks of a project are held against."""
 
-    root: Path  # the project's
+    root: Path  # where its source is that they see
     allowance: Allowance
     sockets: tuple[Path, ...]  # of engines, there or not: no task gets one
     user_config: Path  # there or not
     caller_is_root: bool = False  # and root inside a container is root outside
+    home: Path | None = None  # the project's folder, where `root` is only a copy of what it has
+
+    @property
+    def project(self) -> Path:
+        """The project's own folder: what is allowed is allowed to that."""
+        return self.home or self.root
 
     @cached_property
     def real(self) -> Bounds:
@@ -60,6 +66,7 @@ class Bounds:
         return replace(
             self,
             root=real_path(self.root),
+            home=self.home and real_path(self.home),
             sockets=tuple(map(real_path, self.sockets)),
             user_config=real_path(self.user_config),
         )
@@ -95,7 +102,7 @@ def check_task(task: Task, bounds: Bounds) -> tuple[ResolvedMount, ...]:
     resolved = []
     for index, mount in enumerate(task.mounts):
         where = show_path((*section, "mounts", index))
-        source = _resolve(mount, where, bounds.root, found)
+        source = _resolve(mount, where, bounds, found)
         if source is not None:
             _check_source(source, mount, where, bounds, found)
             _check_target(source, mount.target, where, bounds.root, found)
@@ -129,7 +136,7 @@ def _judge(name: str, found: _Findings, bounds: Bounds, user_config: Path) -> No
         wanted = "".join(f"\n  {text}" for text in found.refused)
         raise NotAllowed(
             f"{name} wants what this project isn't allowed:{wanted}",
-            _how_to_allow(found, real_path(bounds.root), bounds.allowance, user_config),
+            _how_to_allow(found, real_path(bounds.project), bounds.allowance, user_config),
             _options(found),
         )
 
@@ -143,7 +150,7 @@ def how_to_allow_snapshot(service: str, root: Path, allowance: Allowance, user_c
 
 def _check_root(bounds: Bounds, found: _Findings) -> None:
     """The project's folder is handed in whole, so it must not hold what governs it."""
-    if os.path.lexists(bounds.user_config) and bounds.user_config.is_relative_to(bounds.root):
+    if os.path.lexists(bounds.user_config) and bounds.user_config.is_relative_to(bounds.project):
         raise NotAllowed(
             f"your own configuration {bounds.user_config} lies in the project's folder,"
             " so the project could have written it",
@@ -176,9 +183,9 @@ def _links(root: Path, relative: str) -> list[Path]:
     return [place.readlink() for place in places if place.is_relative_to(root) and place.is_symlink()]
 
 
-def _resolve(mount: MountEntry, where: str, root: Path, found: _Findings) -> Path | None:
+def _resolve(mount: MountEntry, where: str, bounds: Bounds, found: _Findings) -> Path | None:
     """The mount's real source; None, and why noted, where nothing can be mounted from there."""
-    source = real_path(root / mount.source)
+    source = real_path(_place(mount.source, bounds))
     try:
         mode = source.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -194,6 +201,14 @@ def _resolve(mount: MountEntry, where: str, root: Path, found: _Findings) -> Pat
         found.wrong.append(f"{where}: the source {mount.source!r} is a device or a pipe, which no task gets")
         return None
     return source
+
+
+def _place(source: str, bounds: Bounds) -> Path:
+    """Where a mount is from: the project's from the copy that its tasks see, all else from around itself."""
+    if bounds.home is None:
+        return bounds.root / source
+    place = Path(os.path.normpath(bounds.home / source))
+    return bounds.root / place.relative_to(bounds.home) if place.is_relative_to(bounds.home) else place
 
 
 def _check_source(source: Path, mount: MountEntry, where: str, bounds: Bounds, found: _Findings) -> None:

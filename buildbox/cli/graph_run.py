@@ -19,7 +19,7 @@ from buildbox.host import Host
 from buildbox.logs import Logs
 from buildbox.running import Wishes, run_graph, run_to
 from buildbox.schedule.report import Display
-from buildbox.session import Session
+from buildbox.session import Session, Staged
 from buildbox.tasks.plan import Plan, made_here, plan_tasks
 from buildbox.workplace import Workplace
 from buildbox.workspace import STATE, own_folder
@@ -79,10 +79,12 @@ def run_planned(
 
 
 @contextmanager
-def session_for(call: Call, project: Project, plan: Plan, allow: Sequence[str]) -> Iterator[Session]:
+def session_for(
+    call: Call, project: Project, plan: Plan, allow: Sequence[str], staged: Staged | None = None
+) -> Iterator[Session]:
     """The session of a run, with the secrets of its steps. Raises what call.session raises."""
     steps = tuple(plan.steps.values())
-    with call.session(project.root, steps, allow) as session:
+    with call.session(project.root, steps, allow, staged=staged) as session:
         call.note_use(project, (step.toolchain.image for step in steps))
         yield session
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 VERBS = (
     *("init", "check", "list", "graph", "run", "shell", "exec"),
-    *("pin", "images", "archive", "doctor", "clean", "schema"),
-    *("keygen", "verify", "reproduce", "log", "capsule"),
+    *("pin", "images", "archive", "doctor", "clean", "schema", "ci"),
+    *("keygen", "verify", "reproduce", "log", "capsule", "hook"),
 )
 WITH_VALUE = ("-C", "--project", "--engine", "--color")
 FLAGS = ("--offline", "-q", "--quiet", "-v", "--verbose", "--json")
