@@ -1,0 +1,157 @@
+"""A pipeline for GitLab CI/CD ("CI/CD YAML syntax reference").
+
+Jobs run in a container, mostly, with an engine elsewhere or by its socket. Results are pushed from the
+protected default branch alone; which token may write is the project's settings' matter, not the file's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from shlex import quote
+
+from buildbox.pipelines.jobs import Job
+from buildbox.pipelines.scripts import SETTINGS, artifact_globs, bring_images, images_key, login, run_line
+from buildbox.pipelines.yaml import Noted, Script, Value, write
+
+FILE = ".gitlab-ci.yml"
+IMAGE = "docker.io/library/python:3.12"
+_JUNIT = ".buildbox/junit.xml"
+_CACHE = ".buildbox/cache"  # GitLab caches nothing outside of the project's folder
+# "Unavailable names for jobs", and those that mean something else at the top of a file.
+_RESERVED = frozenset(
+    (
+        *("image", "services", "stages", "stage", "types", "before_script", "after_script", "variables"),
+        *("cache", "include", "true", "false", "nil", "pages", "default", "workflow", "spec"),
+    )
+)
+
+_START = f"""\
+export BUILDBOX_HOME="$CI_PROJECT_DIR.buildbox"
+rm -rf "$BUILDBOX_HOME"
+mkdir -p "$BUILDBOX_HOME"
+if [ -d {_CACHE}/archive ]; then mv {_CACHE}/archive "$BUILDBOX_HOME/archive"; fi
+python3 -m venv "$BUILDBOX_HOME/venv"
+"$BUILDBOX_HOME/venv/bin/python" -m pip install --quiet -- "$BUILDBOX_REQUIREMENT"
+export PATH="$BUILDBOX_HOME/venv/bin:$PATH"
+RESULTS=pull
+if [ "$CI_COMMIT_BRANCH" = "$CI_DEFAULT_BRANCH" ] && [ "$CI_COMMIT_REF_PROTECTED" = true ]; then
+  RESULTS=push
+fi
+REGISTRY_USER=$BUILDBOX_REGISTRY_USER REGISTRY_PASSWORD=$BUILDBOX_REGISTRY_PASSWORD
+if [ -z "$REGISTRY_PASSWORD" ] && [ "${{BUILDBOX_ARCHIVE%%/*}}" = "$CI_REGISTRY" ]; then
+  REGISTRY_USER=$CI_REGISTRY_USER REGISTRY_PASSWORD=$CI_REGISTRY_PASSWORD
+fi
+"""
+
+_DOCKER = "$BUILDBOX_HOME/docker"
+_LOGIN = login(_DOCKER, f'export DOCKER_CONFIG="{_DOCKER}"')
+
+# What a cache gives is believed by its digest if it is an image. A result would have to be believed as such.
+_END = f"""\
+rm -rf "$CI_PROJECT_DIR.buildbox/archive/results" "$CI_PROJECT_DIR.buildbox/archive/statements"
+mkdir -p {_CACHE}
+if [ -d "$CI_PROJECT_DIR.buildbox/archive" ]; then mv "$CI_PROJECT_DIR.buildbox/archive" {_CACHE}/archive; fi
+rm -rf "$CI_PROJECT_DIR.buildbox"
+"""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a pipeline is to be like, beside its jobs."""
+
+    requirement: str
+    archive: str  # a remote archive, unless a variable of the project says another; "": none
+    image: str = IMAGE  # that jobs run in, unless a variable says another
+    folder: str = ""  # of the project in its repository; "" is the top
+    options: tuple[str, ...] = ()  # of every `buildbox run`
+
+
+def pipeline(jobs: Sequence[Job], wanted: Wanted) -> str:
+    """The text of a pipeline with `jobs`."""
+    names = {job.name: _name(job.name) for job in jobs}
+    document: dict[str, Value] = {
+        "workflow": {
+            "auto_cancel": {"on_new_commit": "interruptible"},
+            "rules": [
+                {"if": '$CI_PIPELINE_SOURCE == "merge_request_event"'},
+                {"if": "$CI_COMMIT_BRANCH && $CI_OPEN_MERGE_REQUESTS", "when": "never"},
+                {"if": "$CI_COMMIT_BRANCH"},
+            ],
+        },
+        "variables": Noted(
+            {
+                "BUILDBOX_REQUIREMENT": literal(wanted.requirement),
+                "BUILDBOX_ARCHIVE": literal(wanted.archive),
+                "BUILDBOX_IMAGE": literal(wanted.image),
+            },
+            above=(
+                "Variables of the project go before what is written here: what pip installs, a remote",
+                "archive for images and results, such as registry.example.com/group/project/archive, and the",
+                "image that jobs run in, which has python3 with venv, and git.",
+            ),
+        ),
+        ".buildbox": Noted(
+            {
+                "image": "$BUILDBOX_IMAGE",
+                "interruptible": True,
+                "before_script": [Script(_enter(wanted) + _START + SETTINGS + _LOGIN)],
+                "after_script": [Script(_enter(wanted) + _END)],
+            },
+            above=("The engine is the runner's: at DOCKER_HOST, or at the usual socket.",),
+        ),
+        **{names[job.name]: _noted(job, _job(job, names, wanted)) for job in jobs},
+    }
+    return write(document)
+
+
+def literal(text: str) -> str:
+    """`text` where GitLab looks for variables, none of which is in it."""
+    return text.replace("$", "$$")
+
+
+def _job(job: Job, names: Mapping[str, str], wanted: Wanted) -> dict[str, Value]:
+    prefix = f"{wanted.folder}/" if wanted.folder else ""
+    images = bring_images(job)
+    images += 'if [ -n "$BUILDBOX_ARCHIVE" ] && [ "$RESULTS" = push ]; then\n'
+    images += f"  buildbox archive push {' '.join(job.images)}\nfi\n"
+    artifacts: dict[str, Value] = {
+        "when": "always",
+        "reports": {"junit": literal(prefix) + _JUNIT},
+    }
+    if job.provenance:
+        artifacts["paths"] = [literal(prefix) + glob for glob in artifact_globs(job.outputs)]
+    return {
+        "extends": ".buildbox",
+        "needs": [names[name] for name in job.needs],
+        **({"parallel": {"matrix": [{"VARIANT": list(map(literal, job.variants))}]}} if job.variants else {}),
+        "timeout": f"{job.minutes} minutes",
+        "cache": {
+            "key": {"files": [f"{prefix}.buildbox.toml"], "prefix": images_key(job)},
+            "paths": [f"{literal(prefix)}{_CACHE}/"],
+        },
+        "script": [
+            Script(images),
+            "mkdir -p .buildbox",
+            Script(run_line(job, wanted.options, _JUNIT)),
+        ],
+        "artifacts": artifacts,
+    }
+
+
+def _noted(job: Job, value: dict[str, Value]) -> Value:
+    lines = [job.description] if job.description else []
+    if job.secrets:
+        lines.append(f"Takes the project's variables {', '.join(job.secrets)}, which should be masked.")
+    if job.passed:
+        lines.append(f"Gets {', '.join(job.passed)} where the job's environment has it.")
+    return Noted(value, above=tuple(lines)) if lines else value
+
+
+def _enter(wanted: Wanted) -> str:
+    return f'cd "$CI_PROJECT_DIR"/{quote(wanted.folder)}\n' if wanted.folder else ""
+
+
+def _name(name: str) -> str:
+    """A job's name: the task's, unless that means something else in the file."""
+    return f"task {name}" if name.lower() in _RESERVED else name
