@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import docker.errors
 from docker.api.client import APIClient
 from docker.constants import DEFAULT_DOCKER_API_VERSION
-from docker.tls import TLSConfig
 from docker.transport import UnixHTTPAdapter
 from docker.utils.build import exclude_paths
 
@@ -41,6 +41,7 @@ from buildbox.engine.told import engine_info
 from buildbox.errors import EngineError
 from buildbox.oci import Platform
 
+_SILENCE = 30  # seconds without a sign of life, after which an engine elsewhere counts as gone
 _QUICK = 120  # seconds that an engine has for a request that isn't a load or a wait
 _ID = re.compile(r"sha256:[0-9a-f]{64}")
 _NO_IMAGE = f"sha256:{'0' * 64}"
@@ -49,28 +50,47 @@ _OUTPUT = 64 << 10  # bytes of a command's output that `execute` gives
 _NO_PROGRAM = re.compile("executable file not found|no such file or directory", re.IGNORECASE)
 
 
-def connect(address: Address) -> DockerEngine:
-    """The engine at `address`. Raises EngineError, its reason the bare problem, where none answers."""
+def connect(address: Address, silence: int = _SILENCE) -> DockerEngine:
+    """The engine at `address`. Raises EngineError, its reason the bare problem, where none answers.
+
+    `silence`: seconds after which an engine elsewhere counts as gone of whom nothing is heard.
+    """
     try:
+        make = _clients_of(address, silence)
         # The SDK's version="auto" asks /version, for which engines ask their parts: longer than it takes
         # to create a container. They answer /_ping from memory, and their API's version is in its header.
-        with closing(_client(address, DEFAULT_DOCKER_API_VERSION)) as asking:
+        with closing(make(DEFAULT_DOCKER_API_VERSION)) as asking:
             pong = asking.get(f"{asking.base_url}/_ping", timeout=_QUICK)
             pong.raise_for_status()
         version = pong.headers["Api-Version"]
-        return DockerEngine(
-            Clients(lambda: _client(address, version)), address.url, podman=is_podman(pong.headers)
-        )
+        return DockerEngine(Clients(lambda: make(version)), address.url, podman=is_podman(pong.headers))
     except KeyError:
         raise EngineError("what answers there is not a container engine") from None
     except (docker.errors.DockerException, *GONE) as error:
         raise EngineError(in_words(error)) from None
 
 
-def _client(address: Address, version: str) -> APIClient:
-    client = APIClient(
-        base_url=address.url, version=version, timeout=_QUICK, tls=_tls(address), use_ssh_client=True
-    )
+def _clients_of(address: Address, silence: int) -> Callable[[str], APIClient]:
+    """What makes a client of the engine at `address` for a version of the API. Raises OSError."""
+    if address.url.startswith(("unix://", "npipe://")):
+        return lambda version: _client_here(address, version)
+    from buildbox.engine.adapter import DiallingAdapter
+    from buildbox.engine.dialing import dialling
+
+    dial = dialling(address, silence)
+    prefix = "" if address.url.startswith("ssh://") else urlsplit(address.url).path.rstrip("/")
+
+    def make(version: str) -> APIClient:
+        client = APIClient(base_url=f"http://engine:1{prefix}", version=version, timeout=_QUICK)
+        client.trust_env = False  # neither proxies nor passwords of .netrc
+        client.mount("http://", DiallingAdapter(dial))
+        return client
+
+    return make
+
+
+def _client_here(address: Address, version: str) -> APIClient:
+    client = APIClient(base_url=address.url, version=version, timeout=_QUICK)
     if address.url.startswith("unix://"):
         # The SDK keeps 25 idle connections, one for each URL with its path, and seldom uses one again.
         adapter = UnixHTTPAdapter(f"http+{address.url}", _QUICK, pool_connections=1)
@@ -354,15 +374,3 @@ class DockerEngine:
 
 def _labelled(label: str, value: str | None) -> dict[str, str]:
     return {"label": label if value is None else f"{label}={value}"}
-
-
-def _tls(address: Address) -> TLSConfig | bool:
-    folder = address.tls_folder
-    if folder is None:
-        return False
-    cert, key, ca = folder / "cert.pem", folder / "key.pem", folder / "ca.pem"
-    return TLSConfig(
-        client_cert=(str(cert), str(key)) if cert.exists() else None,
-        ca_cert=str(ca) if ca.exists() else None,
-        verify=address.tls_verify,
-    )
