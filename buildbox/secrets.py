@@ -81,7 +81,7 @@ def secret_files(
     if not values:
         yield ()
         return
-    folder = _place(runtime) / _folder_name(run, uid)
+    folder = place_in_memory(runtime) / _folder_name(run, uid)
     try:
         try:
             folder.mkdir(mode=0o700)
@@ -197,8 +197,8 @@ def _candidates(runtime: str | None) -> Iterator[Path]:
         yield Path(runtime)
 
 
-def _place(runtime: str | None) -> Path:
-    """A folder in memory that may be written. Raises UsageError."""
+def place_in_memory(runtime: str | None) -> Path:
+    """The folder in memory that secrets are kept in. Raises UsageError where there is none."""
     mounts = os.fsdecode(MOUNTINFO.read_bytes()) if MOUNTINFO.exists() else ""
     for folder in _candidates(runtime):
         real = Path(os.path.realpath(folder))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from buildbox import images
@@ -19,10 +20,9 @@ from buildbox.reference import ImageRef
 from buildbox.trust import Bounds
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from buildbox.container import Bind
     from buildbox.engine.protocol import Engine, EngineInfo
+    from buildbox.engine.sight import Sight
 
 T = TypeVar("T")
 
@@ -34,15 +34,8 @@ class Connected:
     engine: Engine
     run: str  # the run's id, from its lease
     rootless: bool  # root inside a container is the caller outside
-    shares_files: bool  # it sees this machine's files, under the paths that they have here
-
-
-@dataclass(frozen=True)
-class Staged:
-    """A copy of the project as its next commit has it: what steps see instead of the project's folder."""
-
-    root: Path  # the project in it
-    git: tuple[Bind, ...]  # how mounted steps see its repository
+    shares_files: bool  # it sees the project's folder, under the path that it has here
+    sight: Sight | None = None  # of single files; None: what is so of the project's folder is so of all
 
 
 class Connection:
@@ -98,7 +91,6 @@ class Session:
     progress: Progress
     places_for: images.PlacesFor = images.own_place
     secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # by name; for those that may run
-    staged: Staged | None = None  # None: they see the project's folder
     _secret_binds: list[tuple[Bind, ...]] = field(default_factory=list, repr=False)
     _known: dict[tuple[ImageRef, Platform | None], ArchivedImage] = field(default_factory=dict)
     _images: dict[tuple[ImageRef, Platform], tuple[ArchivedImage, str]] = field(default_factory=dict)
@@ -123,8 +115,27 @@ class Session:
 
     @property
     def shares_files(self) -> bool:
-        """Whether the engine sees this machine's files, under the paths that they have here."""
+        """Whether the engine sees the project's folder, under the path that it has here."""
         return self.connection.get().shares_files
+
+    def sees(self, path: Path) -> bool:
+        """Whether the engine sees the very file or folder `path`, under this path. Raises EngineError."""
+        connected = self.connection.get()
+        return connected.sight.sees(path) if connected.sight else connected.shares_files
+
+    def unseen(self, binds: Sequence[Bind]) -> tuple[Bind, ...]:
+        """Those of `binds` that the engine doesn't see. Raises EngineError.
+
+        Files for /etc go together. Another machine may have others under the same paths there, so only
+        buildbox's own are looked for.
+        """
+        connected = self.connection.get()
+        if connected.sight is None or connected.sight.sure:
+            return () if connected.shares_files else tuple(binds)
+        etc = [bind for bind in binds if bind.target.startswith("/etc/")]
+        own = all(self.host.data in Path(bind.source).parents for bind in etc) and self.sees(self.host.data)
+        others = [bind for bind in binds if bind not in etc and not self.sees(Path(bind.source))]
+        return (*others, *([] if own else etc))
 
     def engine_info(self) -> EngineInfo:
         """What the engine says of itself; it takes a while, so it is asked once a run. Raises EngineError."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from buildbox.archive.images import ArchivedImage
@@ -71,7 +71,7 @@ def surrounded(
 
     Raises ImageMissing where the engine lacks the image, EngineError, ImageError, ArchiveError, UsageError.
     """
-    host, run = session.host, session.run
+    host, run, root = session.host, session.run, session.bounds.root
     user = user_of(session, step)
     identity = identity_binds(session.engine, image, image_id, host.data, run, user, step.toolchain.shell)
     with ExitStack() as stack:
@@ -81,7 +81,7 @@ def surrounded(
         if step.task.caches:
             from buildbox.caches import Owner, cache_volumes
 
-            owner = Owner(host.uid, session.bounds.project, host.data)
+            owner = Owner(host.uid, root, host.data)
             volumes, tmpfs = cache_volumes(session.engine, image_id, step.task.caches, user, owner, run)
         secrets = session.secret_binds(step.task.secrets)
         if step.services:
@@ -120,24 +120,21 @@ def surrounded(
                 service_network=network,
             ),
         )
-        if not session.shares_files:
+        unseen = session.unseen(spec.binds)
+        if unseen:
             from buildbox.volumes import carried
 
-            spec = stack.enter_context(carried(session.engine, spec, run))
+            seen = tuple(bind for bind in spec.binds if bind not in unseen)
+            spec = stack.enter_context(carried(session.engine, replace(spec, binds=unseen), run))
+            spec = replace(spec, binds=seen)
         yield spec
 
 
 def mounted_view(session: Session, step: Step) -> View:
-    """The working tree itself, or the staged one, without what in it is buildbox's alone.
-
-    Raises NotAllowed, ConfigError.
-    """
+    """The working tree itself, without what in it is buildbox's alone. Raises NotAllowed, ConfigError."""
     bounds = session.bounds
     mounts = check_task(step.task, bounds)  # again: links may have changed since, by a step before
-    if session.staged:
-        git = session.staged.git
-    else:
-        git = git_binds(bounds.root, find_git(bounds.root), session.host.data, writable=bounds.allowance.git)
+    git = git_binds(bounds.root, find_git(bounds.root), session.host.data, writable=bounds.allowance.git)
     hidden = (
         (_HIDDEN,) if _is_folder(bounds.root / FOLDER) and _is_folder(bounds.root / FOLDER / STATE) else ()
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from buildbox.archive.places import Place
     from buildbox.archive.sharing import RemoteResults
     from buildbox.engine.protocol import Engine
+    from buildbox.engine.sight import Outlook
     from buildbox.registry.client import Registry
-    from buildbox.session import Session, Staged
+    from buildbox.session import Connected, Session
     from buildbox.tasks.plan import Step
     from buildbox.toolchains.builder import Builder
 
@@ -165,41 +166,40 @@ class Call:
 
     @contextmanager
     def session(
-        self,
-        root: Path,
-        steps: Sequence[Step],
-        allowed: Sequence[str],
-        *,
-        start: bool = True,
-        staged: Staged | None = None,
+        self, root: Path, steps: Sequence[Step], allowed: Sequence[str], *, start: bool = True
     ) -> Iterator[Session]:
         """All that `steps` share when they run in the project in `root`, for steps that may run.
 
-        Their secrets are gathered first, unless they aren't to `start`. They see what is `staged`, if given.
+        Their secrets are gathered first, unless they aren't to `start`.
 
         The engine is asked when a step needs it. Raises NotAllowed, ConfigError, ImageError, EngineError.
         """
-        from buildbox.session import Connected, Connection, Session
-        from buildbox.vetting import vet, vet_place
+        from buildbox.session import Connection, Session
+        from buildbox.vetting import takes_files, vet, vet_place, vet_sight
 
         try:
             address = self.address()
         except EngineError:
-            refused = _staged(self.bounds(root, allowed), staged)
-            vet(steps, refused)  # what may not run is the first thing to say
+            vet(steps, self.bounds(root, allowed))  # what may not run is the first thing to say
             raise
-        bounds = _staged(self.bounds(root, allowed, address), staged)
+        bounds = self.bounds(root, allowed, address)
         vet(steps, bounds)
         if start:
             vet_place(steps, address.url)
-        secrets = self._secrets(steps, bounds, address) if start else {}
 
         @contextmanager
         def connected() -> Iterator[Connected]:
             with self.leased(address) as (engine, run):
-                yield Connected(engine, run, _is_rootless(address, engine), address.is_local)
+                yield _connected(address, engine, run, bounds.root)
 
         with Connection(connected) as connection:
+            if start and address.is_local and any(map(takes_files, steps)):
+                from buildbox.engine.sight import outlook
+
+                sight = connection.get().sight if outlook(address).sees_all is None else None
+                if sight:
+                    vet_sight(steps, bounds, sight, self.host.env.get("XDG_RUNTIME_DIR"))
+            secrets = self._secrets(steps, bounds, address) if start else {}
             yield Session(
                 host=self.host,
                 bounds=bounds,
@@ -212,7 +212,6 @@ class Call:
                 progress=self.console,
                 places_for=self.places,
                 secrets=secrets,
-                staged=staged,
             )
 
     def _secrets(self, steps: Sequence[Step], bounds: Bounds, address: Address) -> Mapping[str, bytes]:
@@ -222,7 +221,7 @@ class Call:
         from buildbox.secrets import gather, require_local
 
         require_local(address.is_local, names)
-        root, config = bounds.project, self.host.user_config
+        root, config = bounds.root, self.host.user_config
         return gather(names, bounds.allowance.secrets, self.host.env, root=root, user_config=config)
 
     def note_use(self, project: Project | None, used: Iterable[ImageRef]) -> None:
@@ -264,6 +263,7 @@ class Call:
 
         Raises ImageError and EngineError with all ways out.
         """
+        from buildbox.engine.sight import Sight, outlook
         from buildbox.recipes.catalogue import find_recipe, own_catalogue
         from buildbox.recipes.record import recorded_pin
         from buildbox.toolchains.builder import RECIPE, Builder, obtain_builder, ways_out
@@ -288,16 +288,28 @@ class Call:
                 progress=self.console,
                 places_for=self.places,
             )
-            yield Builder(engine, image, run, _is_rootless(address, engine))
+            sight = Sight(engine, outlook(address))
+            yield Builder(engine, image, run, _is_rootless(address, engine, sight.outlook), sight)
 
 
-def _staged(bounds: Bounds, staged: Staged | None) -> Bounds:
-    return replace(bounds, root=staged.root, home=bounds.root) if staged else bounds
+def _connected(address: Address, engine: Engine, run: str, root: Path) -> Connected:
+    """What there is to know of the engine, for steps in the project in `root`. Raises EngineError."""
+    from buildbox.engine.sight import Sight, outlook
+    from buildbox.session import Connected
+
+    sight = Sight(engine, outlook(address))
+    rootless = _is_rootless(address, engine, sight.outlook)
+    return Connected(engine, run, rootless, sight.sees_tree(root), sight)
 
 
-def _is_rootless(address: Address, engine: Engine) -> bool:
-    """Whether root inside a container is the caller outside: an engine elsewhere must be asked."""
-    return _is_rootless_socket(address) if address.is_local else engine.info().rootless
+def _is_rootless(address: Address, engine: Engine, view: Outlook) -> bool:
+    """Whether root inside a container is the caller outside: an engine elsewhere must be asked.
+
+    So must one outside of our own container, where the socket's owner may have another number.
+    """
+    if address.is_local and (view.sees_all or not view.is_outside):
+        return _is_rootless_socket(address)
+    return engine.info().rootless
 
 
 def _is_rootless_socket(address: Address) -> bool:

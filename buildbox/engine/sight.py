@@ -68,6 +68,11 @@ class Outlook:
     why: str = ""  # it may not see this machine's files; what follows "the engine at URL"
     peer: Peer | None = None
 
+    @property
+    def is_outside(self) -> bool:
+        """Whether buildbox is in a container that the engine isn't in."""
+        return self.sees_all is None and self.peer is not None and (self.peer.pid == 0 or in_container())
+
 
 def outlook(address: Address) -> Outlook:
     """What the engine at `address` may see. It takes 0.1 ms, and asks nothing of the engine."""
@@ -94,18 +99,28 @@ class Sight:
 
     def __init__(self, engine: Engine, outlook: Outlook) -> None:
         self._engine = engine
-        self._outlook = outlook
+        self.outlook = outlook
         self._known: dict[Path, bool] = {}
         self._mounts: tuple[Path, ...] = ()
         self._lock = threading.Lock()
+
+    @property
+    def sure(self) -> bool:
+        """Whether it sees all or nothing, which is known."""
+        return self.outlook.sees_all is not None
+
+    @property
+    def told(self) -> str:
+        """Which engine it is, and why it may not see all; for a person."""
+        return f"the engine at {self._engine.address} {self.outlook.why}"
 
     def sees(self, path: Path) -> bool:
         """Whether the engine sees the very file or folder `path`, under this path. Raises EngineError.
 
         Of what lies below a folder that it was asked for before, without a mount in between, it is known.
         """
-        if self._outlook.sees_all is not None:
-            return self._outlook.sees_all
+        if self.outlook.sees_all is not None:
+            return self.outlook.sees_all
         folder = path if path.is_dir() else path.parent
         with self._lock:
             self._mounts = self._mounts or _mount_points()
@@ -119,7 +134,7 @@ class Sight:
         """The same, with all that is mounted in `folder`. Raises EngineError."""
         if not self.sees(folder):
             return False
-        return self._outlook.sees_all is True or all(
+        return self.outlook.sees_all is True or all(
             self.sees(point) for point in self._mounts if folder in point.parents
         )
 
@@ -128,7 +143,7 @@ class Sight:
         return any(above in point.parents and point in (folder, *folder.parents) for point in self._mounts)
 
     def _look(self, folder: Path) -> bool:
-        peer = self._outlook.peer
+        peer = self.outlook.peer
         if peer and peer.name in _ENGINES:
             with suppress(OSError):
                 if folder.samefile(f"{peer.root}{folder}"):

@@ -119,7 +119,8 @@ def _machine(session: Session) -> Machine:
         info = session.engine_info()
     except EngineError:
         return Machine(__version__, "", "")  # it was there a moment ago: no reason to lose a result
-    cpu = _cpu() if info.address.startswith("unix://") else ""
+    # A socket may lead to another machine; one that has the very same kernel is most likely this one.
+    cpu = _cpu() if info.address.startswith("unix://") and info.kernel == os.uname().release else ""
     return Machine(__version__, f"{info.name} {info.version}", info.store, info.kernel, cpu, info.cpus)
 
 

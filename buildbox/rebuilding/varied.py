@@ -36,7 +36,9 @@ def vary_rebuild(
     limit = _PATIENCE + _TIMES * first.seconds  # some programs wait for ever for a clock that stands still
     session, step = gathered.session, gathered.step
     image, image_id = session.image(step.toolchain.image, step.toolchain.platform)
-    around = Surroundings(session.host.uid, session.rootless, session.run, new_folder())
+    scratch = new_folder()
+    seen = session.sees(scratch)
+    around = Surroundings(session.host.uid, session.rootless, session.run, scratch, seen)
     choice = choose(session.engine, image_id, tuple(image.document.environment.items()), step, around)
 
     task = replace(step.task, timeout=min(limit, step.task.timeout or limit))

@@ -20,7 +20,8 @@ from buildbox import images
 from buildbox.archive.layout import Archive
 from buildbox.container import CA_FILE, HOSTNAME, NAME_LABEL, RUN_LABEL, Bind, ContainerSpec, Tmpfs
 from buildbox.engine.protocol import Engine
-from buildbox.errors import ImageError
+from buildbox.engine.sight import Sight
+from buildbox.errors import EngineError, ImageError
 from buildbox.execute import Streams
 from buildbox.execute.events import in_background
 from buildbox.execute.life import execute
@@ -46,6 +47,7 @@ class Builder:
     image: str  # the engine's id
     run: str
     rootless: bool  # root inside a container is the caller outside
+    sight: Sight  # of the folders that commands work in
 
 
 class ContainerTools:
@@ -69,6 +71,13 @@ class ContainerTools:
             if not folder.is_dir():
                 raise ImageError(f"the mirror {folder} is not a folder of this machine")
         builder = self._builder()
+        for folder in (*command.reads, *([command.place.path] if command.place else [])):
+            if not builder.sight.sees(folder):
+                raise EngineError(
+                    f"{builder.sight.told}, and doesn't see {folder} of here, where the image is made",
+                    "Use an engine that sees it, or build where apt, dpkg and mmdebstrap are: on Debian 12 or"
+                    " later, apt-get install mmdebstrap.",
+                )
         spec = container_of(command, builder, self._host, next(self._numbers))
         said = _Said(on_line)
         with _watched(watch):

@@ -31,6 +31,7 @@ class Surroundings:
     rootless: bool  # root inside a container is the caller outside
     run: str
     scratch: Path  # for small files; there as long as anything is varied
+    shares_files: bool  # the engine sees them
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def choose(
     Raises ImageMissing.
     """
     trials = Trials(engine, image_id, env, around.run)
-    local = engine.address.startswith("unix://")
+    local = around.shares_files
     traits = trials.look()
     library = _library(around.scratch)
     found = [

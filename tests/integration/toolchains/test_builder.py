@@ -17,6 +17,7 @@ from buildbox.container import RUN_LABEL
 from buildbox.engine.docker import connect
 from buildbox.engine.find import Address
 from buildbox.engine.protocol import Engine
+from buildbox.engine.sight import Outlook, Sight
 from buildbox.errors import ImageError
 from buildbox.leases import lease
 from buildbox.progress import Silent
@@ -140,7 +141,8 @@ def test_packages_of_a_mirror_that_is_a_folder(
         (mirror / each.path).write_bytes(data)
     shop = workshop(tmp_path, Archive.open(tmp_path / "archive"), {"APT_CONFIG": "/dev/null"})
     with lease(tmp_path / "runs", engine.address) as run:
-        builder = Builder(engine, engine_id(engine, need_toolchain("builder/12")), run, False)
+        sight = Sight(engine, Outlook(True))
+        builder = Builder(engine, engine_id(engine, need_toolchain("builder/12")), run, False, sight)
         tools = ContainerTools(shop.host, lambda: builder)
         shop = replace(shop, tools=tools, mirrors=(f"file:{quote(str(mirror))}/",))
         assert fetch_packages(lock(good), shop) == [b"good bytes"]

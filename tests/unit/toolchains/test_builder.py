@@ -9,7 +9,8 @@ import pytest
 
 from buildbox.archive.layout import Archive
 from buildbox.container import CA_FILE, RUN_LABEL, Bind, ContainerSpec
-from buildbox.errors import ImageError
+from buildbox.engine.sight import Outlook, Sight
+from buildbox.errors import EngineError, ImageError
 from buildbox.images import RegistryFor
 from buildbox.progress import Silent
 from buildbox.recipes.tools import NOT_FOUND, PATH, Command
@@ -21,11 +22,12 @@ from tests.support.fake_engine import FakeEngine
 from tests.support.values import PIN, host
 
 IMAGE = "sha256:" + "1" * 64
+SEES_ALL = Sight(FakeEngine(), Outlook(True))
 PLACE = Workplace(Path("/scratch/it's here"), -1)
 
 
 def container(command: Command, rootless: bool = False, uid: int = 1234) -> ContainerSpec:
-    builder = Builder(FakeEngine(), IMAGE, "0123456789ab", rootless)
+    builder = Builder(FakeEngine(), IMAGE, "0123456789ab", rootless, SEES_ALL)
     env = {"https_proxy": "http://proxy.example.com:3128", "SSL_CERT_FILE": __file__, "SECRET": "x"}
     return container_of(command, builder, host(Path("/home/me"), env, uid=uid), 7)
 
@@ -57,8 +59,8 @@ def test_what_makes_a_root_is_root_may_mount_and_gives_the_result_away() -> None
     assert container(command, rootless=True).argv[4] == "0:0", "who is the caller outside"
 
 
-def tools(folder: Path, engine: FakeEngine | None = None) -> ContainerTools:
-    builder = Builder(engine or FakeEngine({IMAGE: {}}), IMAGE, "0123456789ab", False)
+def tools(folder: Path, engine: FakeEngine | None = None, sight: Sight = SEES_ALL) -> ContainerTools:
+    builder = Builder(engine or FakeEngine({IMAGE: {}}), IMAGE, "0123456789ab", False, sight)
     return ContainerTools(host(folder, uid=os.getuid(), gid=os.getgid()), lambda: builder)
 
 
@@ -102,9 +104,20 @@ def test_a_signal_is_for_us_too(tmp_path: Path) -> None:
     assert engine.left == []
 
 
+def test_folders_that_the_engine_does_not_see_are_refused(tmp_path: Path) -> None:
+    """Else it would build in empty ones, or in another machine's."""
+    engine = FakeEngine({IMAGE: {}})
+    blind = tools(tmp_path, engine, Sight(engine, Outlook(False, "is on another machine")))
+    command = sh("true")
+    for command in (replace(command, reads=(tmp_path,)), replace(command, place=Workplace(tmp_path, -1))):
+        with pytest.raises(EngineError, match=f"is on another machine, and doesn't see {tmp_path} of here"):
+            blind.run(command)
+    assert engine.made == []
+
+
 def test_the_image_is_asked_for_once_and_only_if_it_is_needed(tmp_path: Path) -> None:
     asked = []
-    found = Builder(FakeEngine({IMAGE: {}}), IMAGE, "0123456789ab", False)
+    found = Builder(FakeEngine({IMAGE: {}}), IMAGE, "0123456789ab", False, SEES_ALL)
     lazy = ContainerTools(host(tmp_path, uid=os.getuid()), lambda: asked.append(1) or found)  # type: ignore[func-returns-value]
     assert asked == []
     lazy.run(sh("true"))

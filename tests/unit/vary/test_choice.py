@@ -20,7 +20,7 @@ def chosen(
     scratch: Path, *, address: str = "unix:///fake", uid: int = 0, rootless: bool = False, **of_task: object
 ) -> Choice:
     step = Step("test", task("test", **of_task), toolchain(), ("true",))
-    around = Surroundings(uid, rootless, "run", scratch)
+    around = Surroundings(uid, rootless, "run", scratch, address.startswith("unix://"))
     return choose(FakeEngine({IMAGE: {}}, address=address), IMAGE, (), step, around)
 
 
