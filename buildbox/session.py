@@ -38,6 +38,14 @@ class Connected:
     sight: Sight | None = None  # of single files; None: what is so of the project's folder is so of all
 
 
+@dataclass(frozen=True)
+class Staged:
+    """A copy of the project as its next commit has it: what steps see instead of the project's folder."""
+
+    root: Path  # the project in it
+    git: tuple[Bind, ...]  # how mounted steps see its repository
+
+
 class Connection:
     """The way to the engine, taken when it is first needed: a run whose steps all passed before asks none.
 
@@ -91,6 +99,7 @@ class Session:
     progress: Progress
     places_for: images.PlacesFor = images.own_place
     secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # by name; for those that may run
+    staged: Staged | None = None  # None: they see the project's folder
     _secret_binds: list[tuple[Bind, ...]] = field(default_factory=list, repr=False)
     _known: dict[tuple[ImageRef, Platform | None], ArchivedImage] = field(default_factory=dict)
     _images: dict[tuple[ImageRef, Platform], tuple[ArchivedImage, str]] = field(default_factory=dict)

@@ -71,7 +71,7 @@ def surrounded(
 
     Raises ImageMissing where the engine lacks the image, EngineError, ImageError, ArchiveError, UsageError.
     """
-    host, run, root = session.host, session.run, session.bounds.root
+    host, run = session.host, session.run
     user = user_of(session, step)
     identity = identity_binds(session.engine, image, image_id, host.data, run, user, step.toolchain.shell)
     with ExitStack() as stack:
@@ -81,7 +81,7 @@ def surrounded(
         if step.task.caches:
             from buildbox.caches import Owner, cache_volumes
 
-            owner = Owner(host.uid, root, host.data)
+            owner = Owner(host.uid, session.bounds.project, host.data)
             volumes, tmpfs = cache_volumes(session.engine, image_id, step.task.caches, user, owner, run)
         secrets = session.secret_binds(step.task.secrets)
         if step.services:
@@ -131,10 +131,16 @@ def surrounded(
 
 
 def mounted_view(session: Session, step: Step) -> View:
-    """The working tree itself, without what in it is buildbox's alone. Raises NotAllowed, ConfigError."""
+    """The working tree itself, or the staged one, without what in it is buildbox's alone.
+
+    Raises NotAllowed, ConfigError.
+    """
     bounds = session.bounds
     mounts = check_task(step.task, bounds)  # again: links may have changed since, by a step before
-    git = git_binds(bounds.root, find_git(bounds.root), session.host.data, writable=bounds.allowance.git)
+    if session.staged:
+        git = session.staged.git
+    else:
+        git = git_binds(bounds.root, find_git(bounds.root), session.host.data, writable=bounds.allowance.git)
     hidden = (
         (_HIDDEN,) if _is_folder(bounds.root / FOLDER) and _is_folder(bounds.root / FOLDER / STATE) else ()
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from buildbox.engine.protocol import Engine
     from buildbox.engine.sight import Outlook
     from buildbox.registry.client import Registry
-    from buildbox.session import Connected, Session
+    from buildbox.session import Connected, Session, Staged
     from buildbox.tasks.plan import Step
     from buildbox.toolchains.builder import Builder
 
@@ -166,11 +166,17 @@ class Call:
 
     @contextmanager
     def session(
-        self, root: Path, steps: Sequence[Step], allowed: Sequence[str], *, start: bool = True
+        self,
+        root: Path,
+        steps: Sequence[Step],
+        allowed: Sequence[str],
+        *,
+        start: bool = True,
+        staged: Staged | None = None,
     ) -> Iterator[Session]:
         """All that `steps` share when they run in the project in `root`, for steps that may run.
 
-        Their secrets are gathered first, unless they aren't to `start`.
+        Their secrets are gathered first, unless they aren't to `start`. They see what is `staged`, if given.
 
         The engine is asked when a step needs it. Raises NotAllowed, ConfigError, ImageError, EngineError.
         """
@@ -180,9 +186,10 @@ class Call:
         try:
             address = self.address()
         except EngineError:
-            vet(steps, self.bounds(root, allowed))  # what may not run is the first thing to say
+            refused = _staged(self.bounds(root, allowed), staged)
+            vet(steps, refused)  # what may not run is the first thing to say
             raise
-        bounds = self.bounds(root, allowed, address)
+        bounds = _staged(self.bounds(root, allowed, address), staged)
         vet(steps, bounds)
         if start:
             vet_place(steps, address.url)
@@ -212,6 +219,7 @@ class Call:
                 progress=self.console,
                 places_for=self.places,
                 secrets=secrets,
+                staged=staged,
             )
 
     def _secrets(self, steps: Sequence[Step], bounds: Bounds, address: Address) -> Mapping[str, bytes]:
@@ -221,7 +229,7 @@ class Call:
         from buildbox.secrets import gather, require_local
 
         require_local(address.is_local, names)
-        root, config = bounds.root, self.host.user_config
+        root, config = bounds.project, self.host.user_config
         return gather(names, bounds.allowance.secrets, self.host.env, root=root, user_config=config)
 
     def note_use(self, project: Project | None, used: Iterable[ImageRef]) -> None:
@@ -290,6 +298,10 @@ class Call:
             )
             sight = Sight(engine, outlook(address))
             yield Builder(engine, image, run, _is_rootless(address, engine, sight.outlook), sight)
+
+
+def _staged(bounds: Bounds, staged: Staged | None) -> Bounds:
+    return replace(bounds, root=staged.root, home=bounds.root) if staged else bounds
 
 
 def _connected(address: Address, engine: Engine, run: str, root: Path) -> Connected:
