@@ -112,7 +112,7 @@ def _ages(call: Call, config: Config) -> tuple[Aged, ...]:
     found = look_at_ages(config, archive, call.host.now)
     for aged in found:
         if aged.state == OLD:
-            call.console.warn(f"{aged.pinned.title}: {aged.told}")
+            call.console.beware(f"{aged.pinned.title}: {aged.told}")
         elif aged.state == UNKNOWN:
             call.console.detail(f"{aged.pinned.title}: {aged.told}")
     return found

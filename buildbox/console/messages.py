@@ -53,6 +53,14 @@ class Console:
         for line in advice:
             self.raw(f"  {line}".rstrip() + "\n")
 
+    def beware(self, text: str) -> None:
+        """What isn't wrong yet, for the quiet too, and where GitHub Actions shows it."""
+        self._message(text, _RED)
+        if self.github:
+            from buildbox.console.github import annotation
+
+            self.raw(annotation("warning", text, title="buildbox"))
+
     def error(self, error: BuildboxError) -> None:
         """What is wrong, where, and what to do."""
         self._message(error.reason, _RED)

@@ -116,6 +116,40 @@ def test_color(
     assert (console.color, console.live) == (color, live)
 
 
+@pytest.mark.parametrize(
+    ("options", "env", "read", "color"),
+    [
+        ([], {"GITHUB_ACTIONS": "true"}, True, True),
+        ([], {"GITLAB_CI": "true"}, True, True),
+        ([], {"GITLAB_CI": "true"}, False, False),  # a file, where nobody wants them
+        ([], {"CI": "true"}, True, False),  # one that we know nothing of
+        ([], {"GITLAB_CI": ""}, True, False),
+        ([], {"GITLAB_CI": "true", "NO_COLOR": "1"}, True, False),
+        ([], {"GITLAB_CI": "true", "TERM": "dumb"}, True, False),
+        (["--color=never"], {"GITLAB_CI": "true"}, True, False),
+    ],
+)
+def test_logs_of_ci_systems_have_colors_though_no_terminal_is_there(
+    options: list[str], env: dict[str, str], read: bool, color: bool, tmp_path: Path
+) -> None:
+    program = (
+        "import sys; from pathlib import Path; from buildbox.cli.main import _console\n"
+        "from tests.support.values import host\n"
+        f"found = _console(host(Path({str(tmp_path)!r}), {env!r}, stderr_tty=False), {options!r})\n"
+        "print(found.color, found.color_out, found.live, found.github)"
+    )
+    with open(os.devnull, "w") as nobody:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if read else nobody,
+            text=True,
+            check=True,
+        )
+    assert done.stdout.split() == [str(color), "False", "False", str("GITHUB_ACTIONS" in env)]
+
+
 # what goes wrong
 
 

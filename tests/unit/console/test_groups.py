@@ -7,7 +7,7 @@ import pytest
 
 from buildbox.console.displays import Kept
 from buildbox.console.groups import GroupedDisplay, ci_marks
-from buildbox.schedule.report import Report
+from buildbox.schedule.report import Report, State
 from tests.support.told import QUIET, failed, logs, not_run, passed, step, write
 
 START = "\33[0Ksection_start:N:a_b"
@@ -58,6 +58,11 @@ def test_a_group_for_each_step(
     (tmp_path / "other").mkdir()
     shown(env, tmp_path / "other", failed("a/b"), (1, b"x\n"), (2, b"y"))
     assert re.sub(r":\d{10}:", ":N:", capfd.readouterr().out) == open
+
+
+def test_a_title_is_one_line_and_no_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    shown(GITHUB, tmp_path, Report("50%0A[A=\r::error::x\n\33[0K]", State.CACHED))
+    assert capfd.readouterr().out == "::group::50%250A[A= ::error::x [0K] cached (0.0s)\n::endgroup::\n"
 
 
 def test_no_group_without_a_ci_system_that_has_them() -> None:
