@@ -40,9 +40,18 @@ class Repository:
         """The top of the working tree."""
         return self.folder
 
-    def ask(self, *arguments: str, data: bytes = b"", fine: Collection[int] = (0,)) -> bytes:
-        """What git answers, at the top of the working tree. Raises UsageError with git's words."""
-        done = self.call(*arguments, data=data)
+    def ask(
+        self, *arguments: str, data: bytes = b"", fine: Collection[int] = (0,), plain: bool = False
+    ) -> bytes:
+        """What git answers, at the top of the working tree; `plain`: by the user's settings alone.
+
+        Raises UsageError with git's words.
+        """
+        done = (
+            _run([self.program, *arguments], self.folder, self.env, data)
+            if plain
+            else self.call(*arguments, data=data)
+        )
         if done.returncode not in fine:
             raise UsageError(f"git can't do its part in {self.top}: {words_of(done)}", "Do as git says.")
         return done.stdout
