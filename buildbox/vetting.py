@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildbox import images
@@ -61,21 +60,21 @@ def vet_sight(steps: Iterable[Step], bounds: Bounds, sight: Sight, runtime: str 
         if not sight.sees(memory):
             raise EngineError(
                 f"{sight.told}, and doesn't see {memory}, where the secrets of {_names(secret)} would be",
-                f"They are never written to a disk. {_seen_there(sight, memory)}.",
+                f"They are never written to a disk. {seen_there(sight)} (-v {memory}:{memory}).",
             )
     mounted = [step for step in steps if not step.task.hermetic]
     if mounted and not sight.sees_tree(bounds.root):
         raise EngineError(
             f"{sight.told}, and doesn't see the folder {bounds.root} of here, which is mounted for"
             f" {_names(mounted)}",
-            f"{_seen_there(sight, bounds.root)}{_or_send(mounted)}.",
+            f"{seen_there(sight)}{_or_send(mounted)}.",
         )
     for step in mounted:
         for mount in check_task(step.task, bounds):
             if not sight.sees(mount.source):
                 raise EngineError(
                     f"{sight.told}, and doesn't see {mount.source} of here, which is mounted for {step.name}",
-                    f"{_seen_there(sight, mount.source)}.",
+                    f"{seen_there(sight)}.",
                 )
 
 
@@ -93,7 +92,8 @@ def _or_send(mounted: Iterable[Step]) -> str:
     )
 
 
-def _seen_there(sight: Sight, path: Path) -> str:
+def seen_there(sight: Sight) -> str:
+    """What to do for an engine to see a folder; without a full stop."""
     if sight.outlook.is_outside:
-        return f"Start this container with that folder under its path outside (docker run -v {path}:{path})"
+        return "Start this container with the folder under the path that it has outside (-v /PATH:/PATH)"
     return "Use an engine that sees this machine's files"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -49,6 +50,7 @@ def doctor(ctx: typer.Context) -> int:
         call.address,
         call.connect,
         lambda: _project(call),
+        _folder(call),
         time.time,
         call.console,
     )
@@ -81,6 +83,14 @@ def _show(call: Call, check: Check, width: int) -> None:
 
 def _values(check: Check) -> dict[str, str]:
     return {"name": check.name, "state": check.state, "found": check.found, "advice": check.advice}
+
+
+def _folder(call: Call) -> Path:
+    """The project's, or where the caller is."""
+    try:
+        return call.project_root() or call.host.cwd
+    except UsageError:
+        return call.host.cwd
 
 
 def _project(call: Call) -> Config | None:

@@ -6,14 +6,17 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 
 from buildbox.config.model import Config
 from buildbox.doctor.survey import Survey
 from buildbox.doctor.trial import Trial
 from buildbox.engine.find import Address
 from buildbox.engine.protocol import EngineInfo
+from buildbox.engine.sight import Sight
 from buildbox.errors import ArchiveError, BuildboxError, ConfigError, Exit
 from buildbox.units import show_duration, show_size
+from buildbox.vetting import seen_there
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 NAMES = (  # of all checks, in the order in which they are made
@@ -109,6 +112,19 @@ def mode(info: EngineInfo) -> Check:
     if info.rootless:
         return Check("mode", OK, "rootless: root in a container is you outside")
     return Check("mode", OK, "rootful: tasks run with your own uid and gid")
+
+
+def sight(sight: Sight, folder: Path) -> Check:
+    """What an engine sees that doesn't see all of this machine's files. Raises EngineError."""
+    if sight.sees_tree(folder):
+        return Check("files", OK, f"{sight.told}; it sees {folder}, and buildbox's own files are sent")
+    return Check(
+        "files",
+        WARN,
+        f"{sight.told}, and doesn't see {folder} of here",
+        "Hermetic tasks are sent there; mounted ones are refused, but with buildbox run --hermetic.\n"
+        f"{seen_there(sight)} for those.",
+    )
 
 
 def disk(name: str, folder: str, total: int, free: int) -> Check:

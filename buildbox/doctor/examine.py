@@ -17,6 +17,7 @@ from buildbox.doctor.survey import existing, survey, whole_images
 from buildbox.doctor.trial import try_container
 from buildbox.engine.find import Address
 from buildbox.engine.protocol import Engine, EngineInfo
+from buildbox.engine.sight import Sight, outlook
 from buildbox.errors import BuildboxError
 from buildbox.host import Host
 from buildbox.leases import lease
@@ -34,6 +35,7 @@ class Patient:
     find: Callable[[], Address]
     connect: Callable[[Address], Engine]
     project: Callable[[], Config | None]  # None: there is none here
+    folder: Path  # of the project, or where the caller is
     clock: Callable[[], float]  # seconds since the epoch
     progress: Progress
 
@@ -52,19 +54,20 @@ def examine(patient: Patient) -> Iterator[Check]:
         yield checks.engine(address)
     except BuildboxError as error:
         yield checks.failed("engine", error)
-    if address and info:
+    sight = Sight(engine, outlook(address)) if address and engine else None
+    if address and info and sight:
         yield checks.version(info)
         yield checks.store(info)
         yield checks.mode(info)
-        yield _engine_disk(address, info)
+        yield _engine_disk(sight, info)
         yield checks.clock(now, None if info.system_time is None else info.system_time - now)
     else:
         for name in ("version", "store", "mode", "engine disk"):
             yield checks.not_tried(name, "it takes an engine")
         yield checks.clock(patient.clock(), None)
     yield from _archive(patient.archive)
-    if address and engine and info:
-        yield from _container(patient, address, engine, info)
+    if address and engine and info and sight:
+        yield from _container(patient, address, engine, info, sight)
         engine.close()
     else:
         yield checks.not_tried("container", "it takes an engine")
@@ -72,9 +75,9 @@ def examine(patient: Patient) -> Iterator[Check]:
     yield _project(patient)
 
 
-def _engine_disk(address: Address, info: EngineInfo) -> Check:
+def _engine_disk(sight: Sight, info: EngineInfo) -> Check:
     folder = Path(info.root_folder)
-    if not address.is_local or not info.root_folder or not folder.is_dir():
+    if not sight.outlook.sees_all or not info.root_folder or not folder.is_dir():
         return checks.Check("engine disk", checks.OK, "not to be seen from here")
     return _disk("engine disk", folder)
 
@@ -95,14 +98,20 @@ def _disk(name: str, folder: Path) -> Check:
     return checks.disk(name, str(folder), usage.total, usage.free)
 
 
-def _container(patient: Patient, address: Address, engine: Engine, info: EngineInfo) -> Iterator[Check]:
-    """A container's start, and the files; the folder is seen by an engine on this machine only."""
+def _container(
+    patient: Patient, address: Address, engine: Engine, info: EngineInfo, sight: Sight
+) -> Iterator[Check]:
+    """A container's start, and the files; as far as the engine sees the folders of this machine."""
+    host = patient.host
     if not address.is_local:
         for name in ("container", "files"):
             yield checks.not_tried(name, "an engine on another machine doesn't see the folders of this one")
         return
-    host = patient.host
     try:
+        if not sight.sees_tree(patient.folder) or not sight.sees(existing(host.data)):
+            yield checks.not_tried("container", f"the engine doesn't see {existing(host.data)} of here")
+            yield checks.sight(sight, patient.folder)
+            return
         found = _image(patient, engine)
         if found is None:
             yield checks.not_tried("container", "no image yet to try it with", _NO_IMAGE)

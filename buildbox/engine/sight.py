@@ -65,7 +65,7 @@ class Outlook:
     """What is known of an engine's sight without asking it."""
 
     sees_all: bool | None  # None: in doubt
-    why: str = ""  # it may not see this machine's files; what follows "the engine at URL"
+    why: str = ""  # it may not see this machine's files; {} stands for its address
     peer: Peer | None = None
 
     @property
@@ -77,21 +77,21 @@ class Outlook:
 def outlook(address: Address) -> Outlook:
     """What the engine at `address` may see. It takes 0.1 ms, and asks nothing of the engine."""
     if not address.is_local:
-        return Outlook(False, "is on another machine")
+        return Outlook(False, "the engine at {} is on another machine")
     if sys.platform != "linux":
-        return Outlook(None, "runs in a virtual machine")
+        return Outlook(None, "the engine at {} is in a virtual machine")
     peer = peer_of(address.path)
     if peer is None:
         return Outlook(True)  # it will be found missing when it is asked
     if peer.pid == 0 or in_container():
-        return Outlook(None, "runs outside of the container that this buildbox is in", peer)
+        return Outlook(None, "this buildbox runs in a container; the engine at {} is outside of it", peer)
     if peer.name and peer.name not in _ENGINES:
-        return Outlook(None, f"is reached by way of {peer.name}", peer)
+        return Outlook(None, f"the engine at {{}} is reached by way of {peer.name}", peer)
     try:
         same = Path(f"/proc/{peer.pid}/ns/mnt").samefile("/proc/self/ns/mnt")
     except OSError:
         return Outlook(True)  # an engine of root's, of which nobody else may know more
-    return Outlook(True if same else None, "has mounts of its own", peer)
+    return Outlook(True if same else None, "the engine at {} has mounts of its own", peer)
 
 
 class Sight:
@@ -112,7 +112,7 @@ class Sight:
     @property
     def told(self) -> str:
         """Which engine it is, and why it may not see all; for a person."""
-        return f"the engine at {self._engine.address} {self.outlook.why}"
+        return self.outlook.why.replace("{}", self._engine.address)
 
     def sees(self, path: Path) -> bool:
         """Whether the engine sees the very file or folder `path`, under this path. Raises EngineError.

@@ -11,7 +11,9 @@ from buildbox.doctor.checks import FAIL, OK, WARN, Check
 from buildbox.doctor.survey import Survey
 from buildbox.doctor.trial import Trial
 from buildbox.engine.protocol import EngineInfo
+from buildbox.engine.sight import Outlook, Peer, Sight
 from buildbox.errors import ArchiveError, ConfigError, EngineError, Exit
+from tests.support.fake_engine import FakeEngine
 
 INFO = EngineInfo(
     "Docker Engine", "20.10.24+dfsg1", "1.41", "unix:///x", "linux/amd64", "classic", False, "/x"
@@ -154,3 +156,21 @@ def test_a_failure_says_what_to_do() -> None:
 def test_the_worst_counts(found: list[Check], state: str, status: int) -> None:
     assert checks.worst(found) == state
     assert checks.exit_status(found) == status
+
+
+def test_an_engine_outside_of_our_container(tmp_path: Path) -> None:
+    """What it sees is found out, and what that means for tasks is said."""
+    told = "this buildbox runs in a container; the engine at unix:///fake is outside of it"
+    view = Outlook(None, told.replace("unix:///fake", "{}"), Peer(0, ""))
+    for engine, state in ((FakeEngine(), OK), (Blind(), WARN)):
+        found = checks.sight(Sight(engine, view), tmp_path)
+        assert (found.name, found.state) == ("files", state)
+        assert found.found.startswith(told) and str(tmp_path) in found.found
+        assert ("--hermetic" in found.advice and "-v /PATH:/PATH" in found.advice) == (state == WARN)
+
+
+class Blind(FakeEngine):
+    """An engine that sees nothing of this machine."""
+
+    def has_path(self, path: str) -> bool:
+        return False

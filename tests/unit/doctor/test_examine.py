@@ -44,7 +44,7 @@ def examined(
         return engine
 
     find = lambda: Address(url, "the test")  # noqa: E731
-    patient = Patient(host(data), data / "archive", find, connect, project, lambda: NOW, Silent())
+    patient = Patient(host(data), data / "archive", find, connect, project, data, lambda: NOW, Silent())
     found = list(examine(patient))
     assert [check.name for check in found] == list(NAMES)
     return {check.name: check for check in found}

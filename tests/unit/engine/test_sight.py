@@ -16,7 +16,7 @@ from buildbox.engine.find import Address
 from buildbox.engine.sight import Outlook, Peer, Sight, in_container, outlook, peer_of
 from tests.support.fake_engine import FakeEngine
 
-DOUBT = Outlook(None, "runs elsewhere")
+DOUBT = Outlook(None, "the engine at {} is elsewhere")
 
 
 @dataclass
@@ -110,6 +110,6 @@ def test_in_a_project_no_input_is_made(tmp_path: Path) -> None:
 def test_a_path_that_is_seen_through_the_peers_own_eyes(tmp_path: Path) -> None:
     """For an engine whose process may be looked into, it is the same file, or it isn't."""
     engine = Shown(())
-    view = Outlook(None, "has mounts of its own", Peer(os.getpid(), "dockerd"))
+    view = Outlook(None, "", Peer(os.getpid(), "dockerd"))
     assert Sight(engine, view).sees(tmp_path)
     assert engine.asked == []

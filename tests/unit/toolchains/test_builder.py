@@ -107,9 +107,9 @@ def test_a_signal_is_for_us_too(tmp_path: Path) -> None:
 def test_folders_that_the_engine_does_not_see_are_refused(tmp_path: Path) -> None:
     """Else it would build in empty ones, or in another machine's."""
     engine = FakeEngine({IMAGE: {}})
-    blind = tools(tmp_path, engine, Sight(engine, Outlook(False, "is on another machine")))
-    command = sh("true")
-    for command in (replace(command, reads=(tmp_path,)), replace(command, place=Workplace(tmp_path, -1))):
+    blind = tools(tmp_path, engine, Sight(engine, Outlook(False, "the engine at {} is on another machine")))
+    plain = sh("true")
+    for command in (replace(plain, reads=(tmp_path,)), replace(plain, place=Workplace(tmp_path, -1))):
         with pytest.raises(EngineError, match=f"is on another machine, and doesn't see {tmp_path} of here"):
             blind.run(command)
     assert engine.made == []
