@@ -39,7 +39,8 @@ def deliver(
         call.console.lines(text.splitlines())
         return
     path = call.host.cwd / output if output else given.top / own_place
-    shown = str(output or path.relative_to(given.top))
+    shown = str(output or own_place)
+    path = Path(os.path.realpath(path.parent)) / path.name  # "new/../file" is a file that is there
     there = _read(path, shown)
     if check:
         if there is None or there.replace("\r\n", "\n") != text:
@@ -75,7 +76,7 @@ def _read(path: Path, shown: str) -> str | None:
 
 def _refuse_outside(path: Path, given: Given, output: Path | None) -> None:
     """Raises UsageError where the repository's own links lead a file that nobody named out of it."""
-    if output is None and not Path(os.path.realpath(path.parent)).is_relative_to(given.top):
+    if output is None and not path.is_relative_to(given.top):
         raise UsageError(
             f"{path.parent} is a link that leads out of the repository", "Name the file: -o FILE"
         )
