@@ -7,7 +7,10 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
+from buildbox.errors import EngineError
+
 _BUFFER = 1 << 18  # bytes read from an attached container at a time
+_UNREAD = 4096  # bytes of stdin that an engine surely takes; else its end may look like a broken connection
 _HEADER = struct.Struct(">BxxxL")  # stream, length: the engine API's "Attach to a container"
 
 
@@ -24,6 +27,7 @@ class Attached:
         self._start = 0
         self._stream = 1
         self._left = 0  # bytes of the current frame still to come
+        self._written = 0
 
     def read(self) -> tuple[int, Sequence[memoryview]] | None:
         while True:
@@ -40,6 +44,7 @@ class Attached:
                 return None
 
     def write(self, data: bytes) -> None:
+        self._written += len(data)
         self._socket.sendall(data)
 
     def close_stdin(self) -> None:
@@ -60,8 +65,12 @@ class Attached:
         self._start, self._filled = 0, unread
         try:
             count = self._socket.recv_into(memoryview(self._buffer)[unread:])
-        except ConnectionError:
+        except OSError as error:
+            if not (isinstance(error, ConnectionError) and self._written > _UNREAD):
+                raise broken(error.strerror or str(error)) from None
             count = 0
+        if not count and (unread or self._left):
+            raise broken("it ended in the middle of a message")
         self._filled += count
         return count > 0
 
@@ -84,3 +93,11 @@ class Attached:
             self._start += size
             self._left -= size
         return views
+
+
+def broken(why: str) -> EngineError:
+    """The error for output that can't be had to its end."""
+    return EngineError(
+        f"the connection that brings the task's output broke: {why}",
+        "Run it again when the engine can be reached; `buildbox doctor` checks that.",
+    )

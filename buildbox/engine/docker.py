@@ -7,6 +7,7 @@ import json
 import re
 import secrets
 import tarfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -20,16 +21,18 @@ from docker.transport import UnixHTTPAdapter
 from docker.utils.build import exclude_paths
 
 from buildbox.container import NAME_LABEL, Bind, ContainerSpec
-from buildbox.engine.attached import Attached
+from buildbox.engine.attached import Attached, broken
 from buildbox.engine.body import container_json
 from buildbox.engine.building import follow
 from buildbox.engine.clients import Clients
 from buildbox.engine.faults import (
     GONE,
+    Away,
     Conflict,
     NoNetwork,
     NotFound,
     Refused,
+    TimedOut,
     faults,
     in_words,
     raise_for_status,
@@ -43,6 +46,9 @@ from buildbox.oci import Platform
 
 _SILENCE = 30  # seconds without a sign of life, after which an engine elsewhere counts as gone
 _QUICK = 120  # seconds that an engine has for a request that isn't a load or a wait
+_INSISTENCE = 10.0  # seconds in which what is left on an engine elsewhere is removed, though it went away
+_STRAGGLING = 5.0  # seconds that a container may take to end when its output has
+_PAUSE = 0.5  # seconds between two tries
 _ID = re.compile(r"sha256:[0-9a-f]{64}")
 _NO_IMAGE = f"sha256:{'0' * 64}"
 _MADE_LABEL = "buildbox.made"  # of a volume: random, told apart by who made it
@@ -112,6 +118,7 @@ class DockerEngine:
     def __init__(self, clients: Clients, address: str, *, podman: bool = False) -> None:
         self._clients = clients
         self._podman = podman
+        self._insistence = _INSISTENCE
         self.address = address
 
     def info(self) -> EngineInfo:
@@ -245,11 +252,17 @@ class DockerEngine:
             raw = api.attach_socket(container, params)
         return Attached(raw, spec.tty)
 
-    def wait(self, container: str) -> Ended:
-        with self._asking("wait for a container") as api:
-            status = int(api.wait(container, timeout=None)["StatusCode"])
-            # Whatever the status: the kernel may have chosen a child, whose end the task tells its own way.
-            killed = status != 0 and api.inspect_container(container)["State"]["OOMKilled"]
+    def wait(self, container: str, *, after_output: bool = False) -> Ended:
+        # A local connection isn't lost while both sides live, and a busy machine may take its time.
+        within = _STRAGGLING if after_output and not self.address.startswith("unix://") else None
+        try:
+            with self._asking("wait for a container") as api:
+                status = int(api.wait(container, timeout=within)["StatusCode"])
+                # Whatever the status: the kernel may have chosen a child, whose end is told its own way.
+                found = api.inspect_container(container) if status else None
+                killed = found and found["State"]["OOMKilled"]
+        except TimedOut:
+            raise broken("it ended before the task did") from None
         return Ended(status & 0xFF, bool(killed))
 
     def start(self, container: str) -> None:
@@ -318,8 +331,11 @@ class DockerEngine:
         return [(item["Name"], item["Labels"].get(label, "")) for item in found]
 
     def remove_volume(self, name: str) -> None:
-        with suppress(NotFound), self._asking("remove a volume") as api:
-            api.remove_volume(name)
+        def remove() -> None:
+            with suppress(NotFound), self._asking("remove a volume") as api:
+                api.remove_volume(name)
+
+        self._insisting(remove)
 
     def make_network(self, name: str, labels: Mapping[str, str], *, internal: bool) -> str:
         # Else the engine's machine, and what listens there, could be reached at the network's own address.
@@ -341,11 +357,16 @@ class DockerEngine:
         return [(item["Id"], item["Labels"].get(label, "")) for item in found]
 
     def remove_network(self, network: str) -> None:
-        with suppress(NotFound, NoNetwork), self._asking("remove a network") as api:
-            api.remove_network(network)
+        def remove() -> None:
+            with suppress(NotFound, NoNetwork), self._asking("remove a network") as api:
+                api.remove_network(network)
+
+        self._insisting(remove)
 
     def remove(self, container: str) -> None:
-        self._unless_gone(lambda api: api.remove_container(container, v=True, force=True))
+        self._insisting(
+            lambda: self._unless_gone(lambda api: api.remove_container(container, v=True, force=True))
+        )
 
     def containers(self, label: str, value: str | None = None) -> list[tuple[str, str]]:
         with self._asking("list containers") as api:
@@ -365,6 +386,17 @@ class DockerEngine:
                 yield api
             finally:
                 api.timeout = before
+
+    def _insisting(self, ask: Callable[[], None]) -> None:
+        """Asks again, for some seconds in all, while an engine elsewhere can't be reached."""
+        while True:
+            try:
+                return ask()
+            except Away:
+                if self.address.startswith("unix://") or self._insistence <= 0:
+                    raise
+            self._insistence -= _PAUSE
+            time.sleep(_PAUSE)
 
     def _unless_gone(self, ask: Callable[[Any], object]) -> None:
         """Asks something of a container that may have ended meanwhile, which is no fault."""

@@ -16,6 +16,14 @@ from buildbox.errors import EngineError
 GONE = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
+class Away(EngineError):
+    """The connection broke, or none could be made: nothing is known of what the engine did."""
+
+
+class TimedOut(Away):
+    """The engine didn't answer in time."""
+
+
 class NotFound(EngineError):
     """The engine answered 404."""
 
@@ -70,8 +78,10 @@ def faults(doing: str) -> Iterator[None]:
             )
         raise kind(f"the engine couldn't {doing}: {said}", hint) from None
     except (docker.errors.DockerException, *GONE) as error:
-        raise EngineError(
-            f"the engine went away while it was asked to {doing} ({type(error).__name__})",
+        late = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)
+        kind = TimedOut if any(isinstance(each, late) for each in (error, *error.args)) else Away
+        raise kind(
+            f"the engine went away while it was asked to {doing} ({in_words(error)})",
             "Look at the engine's log; `buildbox doctor` checks it.",
         ) from None
 

@@ -131,8 +131,11 @@ class Engine(Protocol):
     def attach(self, container: str, spec: ContainerSpec) -> Stream:
         """Connects to the container's stdin, stdout and stderr; before its start, so nothing is lost."""
 
-    def wait(self, container: str) -> Ended:
-        """Blocks until the container has ended."""
+    def wait(self, container: str, *, after_output: bool = False) -> Ended:
+        """Blocks until the container has ended.
+
+        `after_output`: its output has ended. Where it runs on then, the connection was lost: EngineError.
+        """
 
     def start(self, container: str) -> None:
         """Starts a created container."""

@@ -19,6 +19,7 @@ from buildbox.execute.streams import Streams, passed_input, pump_output, raw_ter
 
 _GRACE = 10.0  # seconds between the request to stop and the kill, after a timeout
 _TICK = 1.0  # seconds
+_LEFT = "Its container may be left there; the next run at that engine removes it."
 
 
 def execute(
@@ -136,7 +137,9 @@ class Execution:
         with raw_terminal(streams.tty), passed_input(stream, streams, events):
             if spec.tty and spec.window:
                 engine.resize(container, *spec.window)
-            in_background(lambda: pump_output(engine, container, stream, streams.output, events))
+            in_background(
+                lambda: pump_output(engine, container, stream, streams.output, events, tty=spec.tty)
+            )
             deadline = begun + timeout if timeout else None
             while True:
                 try:
@@ -170,6 +173,12 @@ def _removed(execution: Execution) -> Iterator[None]:
     """The container is gone at the end of the context; the first fault is the one that is told."""
     try:
         yield
+    except EngineError as error:
+        try:
+            execution.remove()
+        except EngineError:
+            error.hint = f"{error.hint}\n{_LEFT}"
+        raise
     except BaseException:
         with suppress(EngineError):
             execution.remove()

@@ -38,9 +38,9 @@ class Streams:
 
 
 def pump_output(
-    engine: Engine, container: str, stream: Stream, output: Output, events: SimpleQueue[Event]
+    engine: Engine, container: str, stream: Stream, output: Output, events: SimpleQueue[Event], *, tty: bool
 ) -> None:
-    """Everything that the container writes, then how it ended."""
+    """Everything that the container writes, then how it ended; a fault where its output ended before it."""
     try:
         broken = False
         while (chunk := stream.read()) is not None:
@@ -51,7 +51,8 @@ def pump_output(
             except OSError as error:
                 broken = True
                 events.put(Event(unwritable=error))
-        events.put(Event(ended=engine.wait(container)))
+        # What is written to a terminal may end before the task; else its first process keeps it open.
+        events.put(Event(ended=engine.wait(container, after_output=not tty)))
     except Exception as error:  # whatever it is, the main thread must not wait for ever
         events.put(Event(error=error))
 

@@ -134,7 +134,7 @@ class Running:
         finally:
             self._is_over = True
             stream.close()
-        self.ended = None if self._leaving else engine.wait(container)
+        self.ended = None if self._leaving else engine.wait(container, after_output=True)
 
     def _keep(self, data: bytes) -> None:
         self._last.append(data[-_LAST_BYTES:])

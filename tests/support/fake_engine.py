@@ -140,7 +140,7 @@ class FakeEngine:
     def start(self, container: str) -> None:
         self._find(container).start()
 
-    def wait(self, container: str) -> Ended:
+    def wait(self, container: str, *, after_output: bool = False) -> Ended:
         return Ended(self._find(container).wait())
 
     def signal(self, container: str, name: str) -> None:

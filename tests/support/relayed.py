@@ -3,36 +3,77 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
+class Relay:
+    """A port that leads to a socket, counts what passes, and can be cut."""
+
+    def __init__(self, server: socket.socket, engine: Path) -> None:
+        self._server, self._engine = server, engine
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self.lets_in = True
+        self.sent = 0  # bytes to the engine
+
+    @property
+    def url(self) -> str:
+        """The port's address."""
+        return f"tcp://127.0.0.1:{self._server.getsockname()[1]}"
+
+    def cut(self, *, lets_in: bool) -> None:
+        """Breaks all connections at once, as a machine between does that starts anew."""
+        self.lets_in = lets_in
+        with self._lock:
+            for end in self._open:
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+            self._open.clear()
+
+    def accept(self) -> None:
+        """Takes connections until the server is shut down."""
+        while True:
+            try:
+                ours, _ = self._server.accept()
+            except OSError:
+                return
+            if not self.lets_in:
+                ours.close()
+                continue
+            theirs = socket.socket(socket.AF_UNIX)
+            theirs.connect(str(self._engine))
+            with self._lock:
+                self._open |= {ours, theirs}
+            for source, sink in ((ours, theirs), (theirs, ours)):
+                threading.Thread(target=self._forward, args=(source, sink), daemon=True).start()
+
+    def _forward(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(1 << 16):
+                sink.sendall(data)
+                if sink.family == socket.AF_UNIX:
+                    self.sent += len(data)
+        with suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
+
+
 @contextmanager
-def relayed(engine: Path) -> Iterator[str]:
-    """The address of a new port that leads to the socket `engine`."""
+def relay(engine: Path) -> Iterator[Relay]:
+    """A new port that leads to the socket `engine`."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=_accept, args=(server, engine), daemon=True).start()
-        yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        found = Relay(server, engine)
+        threading.Thread(target=found.accept, daemon=True).start()
+        yield found
         server.shutdown(socket.SHUT_RDWR)
 
 
-def _accept(server: socket.socket, engine: Path) -> None:
-    while True:
-        try:
-            ours, _ = server.accept()
-        except OSError:
-            return  # it was shut down
-        theirs = socket.socket(socket.AF_UNIX)
-        theirs.connect(str(engine))
-        for source, sink in ((ours, theirs), (theirs, ours)):
-            threading.Thread(target=_forward, args=(source, sink), daemon=True).start()
-
-
-def _forward(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(1 << 16):
-            sink.sendall(data)
-    with suppress(OSError):
-        sink.shutdown(socket.SHUT_WR)
+@contextmanager
+def relayed(engine: Path) -> Iterator[str]:
+    """The address of such a port."""
+    with relay(engine) as found:
+        yield found.url

@@ -159,7 +159,7 @@ class FailsToAttach(FakeEngine):
 
 
 class ReadsRubbish(FakeEngine):
-    def wait(self, container: str) -> Ended:
+    def wait(self, container: str, *, after_output: bool = False) -> Ended:
         raise ValueError("a status of letters")
 
 

@@ -7,10 +7,12 @@ import struct
 import threading
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from buildbox.engine.attached import Attached
+from buildbox.errors import EngineError
 
 FRAMES = st.lists(st.tuples(st.sampled_from([1, 2]), st.binary(max_size=300)), max_size=30)
 
@@ -65,8 +67,30 @@ def test_a_frame_larger_than_the_buffer() -> None:
 
 
 def test_a_connection_that_ends_within_a_frame() -> None:
-    assert received([struct.pack(">BxxxL", 1, 100), b"half"]) == [(1, b"half")]
-    assert received([b"\x01\x00"]) == []
+    for cut in (b"\x01\x00", struct.pack(">BxxxL", 1, 100) + b"half", struct.pack(">BxxxL", 1, 100)):
+        with pytest.raises(EngineError, match="broke: it ended in the middle of a message"):
+            received([cut])
+
+
+@pytest.mark.parametrize(("written", "fault"), [(1, True), (1 << 16, False)])
+def test_a_connection_that_is_reset(written: int, fault: bool) -> None:
+    """It broke; but after much input it may be the end of an engine that hadn't read all of that."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ours = socket.create_connection(server.getsockname())
+        theirs, _ = server.accept()
+    attached = Attached(ours, tty=False)
+    attached.write(bytes(written))
+    theirs.sendall(struct.pack(">BxxxL", 1, 3) + b"all")
+    chunk = attached.read()
+    assert chunk and b"".join(chunk[1]) == b"all"
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    theirs.close()
+    if fault:
+        with pytest.raises(EngineError, match="broke: Connection reset by peer"):
+            attached.read()
+    else:
+        assert attached.read() is None
+    attached.close()
 
 
 def test_a_tty_has_no_frames() -> None:
