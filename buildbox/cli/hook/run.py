@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from buildbox.hooking.snapshot import Snapshot
     from buildbox.session import Staged
+    from buildbox.tasks.plan import Plan
 
 _MOST_SHOWN = 20  # files in a message
 
@@ -29,6 +30,10 @@ def run(
         bool, typer.Option("--worktree", help="Run on the working tree as it is, not on what is staged.")
     ] = False,
     fetch: Annotated[bool, typer.Option("--fetch", help="Fetch images that aren't on this machine.")] = False,
+    files: Annotated[
+        bool,
+        typer.Option("--files", help="What follows -- are names of files, relative to the current folder."),
+    ] = False,
     allow: Allow = None,
 ) -> int:
     """Run the tasks that [hooks] pre-commit names, or those that are given, on exactly what is staged.
@@ -39,6 +44,10 @@ def run(
 
     No registry is asked, unless --fetch: a missing image is status 121. stdin is empty.
 
+    With --files a single task gets the names that follow `--`, as it sees them in its workdir: files outside
+    of the project are left out, and one whose name begins with a dash is no option. Where none is left
+    nothing runs.
+
     Examples:
 
       buildbox hook run
@@ -46,13 +55,20 @@ def run(
       buildbox hook run lint -- --strict     arguments for a single task
 
       buildbox hook run --worktree lint      as pre-commit wants it, which has put unstaged changes aside
+
+      buildbox hook run --files lint -- a.py src/b.py
     """
     call = _in_a_hook(ctx.obj, fetch=fetch)
+    if files and call.args is None:
+        raise UsageError(
+            "--files, but no `--` and names of files after it",
+            "Write: buildbox hook run --files TASK -- FILE. In .pre-commit-config.yaml: args: [TASK, --]",
+        )
     try:
         if worktree:
             project = call.project()
-            return _run(call, project, _tasks(call, project, tasks), allow or ())
-        return _run_staged(call, tasks, allow or ())
+            return _run(call, project, _plan(call, project, tasks, files=files), allow or ())
+        return _run_staged(call, tasks, allow or (), files=files)
     except (EngineError, ImageError) as error:
         if ANYWAY not in error.hint:
             error.hint = f"{error.hint}\n{ANYWAY}"
@@ -68,7 +84,7 @@ def _in_a_hook(call: Call, *, fetch: bool) -> Call:
     return replace(call, host=host, console=console, offline=call.offline or not fetch)
 
 
-def _run_staged(call: Call, tasks: Sequence[str] | None, allow: Sequence[str]) -> int:
+def _run_staged(call: Call, tasks: Sequence[str] | None, allow: Sequence[str], *, files: bool) -> int:
     from buildbox.hooking.project import read_staged
     from buildbox.hooking.repository import find_repository
     from buildbox.hooking.snapshot import snapshot
@@ -85,11 +101,31 @@ def _run_staged(call: Call, tasks: Sequence[str] | None, allow: Sequence[str]) -
     with snapshot(repository, inside) as made:
         project = Project(repository.top / inside, read_staged(made, repository, inside))
         staged = Staged(made.top / inside, made.binds(inside, host.data))
-        status = _run(call, project, _tasks(call, project, tasks), allow, staged)
+        status = _run(call, project, _plan(call, project, tasks, files=files), allow, staged)
         return status or _tell_changes(call, made)
 
 
-def _tasks(call: Call, project: Project, tasks: Sequence[str] | None) -> tuple[str, ...]:
+def _plan(call: Call, project: Project, tasks: Sequence[str] | None, *, files: bool) -> Plan | None:
+    """What is to run; None where that is nothing, which is said. With `files`, args are names of files."""
+    from buildbox.hooking.names import names_for_task
+    from buildbox.tasks.plan import plan_tasks
+
+    wanted = _tasks(project, tasks)
+    if not wanted:
+        call.console.say("[hooks] pre-commit names no task, so nothing runs")
+        return None
+    plan = plan_tasks(project.config, wanted, () if files else call.args or ())
+    if not files:
+        return plan
+    workdir = plan.steps[plan.targets[0]].task.workdir
+    names = names_for_task(call.args or (), call.host.cwd, project.root, workdir)
+    if not names:
+        call.console.say("none of the files is in the project, so nothing runs")
+        return None
+    return plan_tasks(project.config, wanted, names)
+
+
+def _tasks(project: Project, tasks: Sequence[str] | None) -> tuple[str, ...]:
     """What is to run. Raises UsageError where nobody says."""
     wanted = tuple(tasks or ()) or project.config.hooks.pre_commit
     if wanted is None:
@@ -101,16 +137,13 @@ def _tasks(call: Call, project: Project, tasks: Sequence[str] | None) -> tuple[s
 
 
 def _run(
-    call: Call, project: Project, tasks: Sequence[str], allow: Sequence[str], staged: Staged | None = None
+    call: Call, project: Project, plan: Plan | None, allow: Sequence[str], staged: Staged | None = None
 ) -> int:
     from buildbox.cli.graph_run import Wishes, cpus, run_in, session_for
     from buildbox.hooking.project import missing_images
-    from buildbox.tasks.plan import plan_tasks
 
-    if not tasks:
-        call.console.say("[hooks] pre-commit names no task, so nothing runs")
+    if plan is None:
         return 0
-    plan = plan_tasks(project.config, tasks, call.args or ())
     with session_for(call, project, plan, allow, staged) as session:
         if call.offline:
             refuse_missing(call, missing_images(session, plan.steps.values()))
