@@ -111,7 +111,7 @@ def _made(repository: Repository, folder: Path) -> Snapshot:
     listed = list(list_rows(git))
     _leave_out(git, intended(git))
     skipped = [row for row in listed if row.skipped]
-    if skipped and git.ask("config", "--bool", "core.sparseCheckout", fine=(0, 1)).strip() != b"true":
+    if skipped and repository.ask("config", "--bool", "core.sparseCheckout", fine=(0, 1)).strip() != b"true":
         names = b"".join(os.fsencode(row.path) + b"\0" for row in skipped)
         git.ask("update-index", "-z", "--no-skip-worktree", "--stdin", data=names)
     git.ask("checkout-index", "--all", "--force", "--index", "--quiet")
