@@ -15,6 +15,7 @@ from buildbox.errors import EngineError, UsageError
 from buildbox.host import Host
 from buildbox.oci import Platform
 
+_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))  # that engines leave in containers
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
@@ -46,6 +47,11 @@ def own_platform() -> Platform | None:
     """This machine's platform; None where it has no well-known name."""
     ours = _ARCHITECTURES.get(os.uname().machine)
     return Platform("linux", ours) if ours else None
+
+
+def in_container() -> bool:
+    """Whether this process is in a container of Docker or Podman."""
+    return any(mark.exists() for mark in _MARKS)
 
 
 def find_address(host: Host, explicit: str | None) -> Address:
@@ -114,10 +120,11 @@ def cannot_reach(host: Host, address: Address, problem: str) -> EngineError:
     where = f"the engine at {address.url} ({address.why})"
     local = address.is_local
     if local and ("PermissionError" in problem or "Permission denied" in problem):
-        return EngineError(
-            f"{where} may not be used by this user",
-            'Join the group that owns the socket: sudo usermod -aG docker "$USER", then log in again.',
-        )
+        hint = 'Join the group that owns the socket: sudo usermod -aG docker "$USER", then log in again.'
+        if in_container():
+            gid = address.path.stat().st_gid
+            hint = f"Start this container with the group that owns the socket (docker run --group-add {gid})."
+        return EngineError(f"{where} may not be used by this user", hint)
     if local:
         path = address.path
         problem = "nothing answers there" if path.exists() else "there is no such socket"

@@ -17,13 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from buildbox.config.model import FILE_NAME
-from buildbox.engine.find import Address
+from buildbox.engine.find import Address, in_container
 from buildbox.engine.protocol import Engine
 from buildbox.mounts import MOUNTINFO, parse_mounts
 from buildbox.workspace import own_folder
 
 _ENGINES = ("dockerd", "podman", "systemd")  # the last one listens in their place until they are needed
-_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))  # that engines leave in containers
 _CREDENTIALS = struct.Struct("3i")  # ucred of unix(7): pid, uid, gid
 
 
@@ -53,11 +52,6 @@ def peer_of(path: Path) -> Peer | None:
         return Peer(pid, Path(f"/proc/{pid}/comm").read_text().strip() if pid else "")
     except OSError:
         return Peer(pid, "")
-
-
-def in_container() -> bool:
-    """Whether this process is in a container of Docker or Podman."""
-    return any(mark.exists() for mark in _MARKS)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from buildbox.engine.find import Address
-from buildbox.engine.sight import Outlook, Peer, Sight, in_container, outlook, peer_of
+from buildbox.engine.find import Address, in_container
+from buildbox.engine.sight import Outlook, Peer, Sight, outlook, peer_of
 from tests.support.fake_engine import FakeEngine
 
 DOUBT = Outlook(None, "the engine at {} is elsewhere")
