@@ -9,6 +9,7 @@ import pytest
 
 from buildbox.cli.host import this_host
 from tests.support.catalogue import Toolchains
+from tests.support.checkout import BUILDS_IT, copy_checkout, download
 from tests.support.maven import maven_repository
 
 
@@ -30,6 +31,18 @@ def need_toolchain(toolchains: Toolchains) -> Callable[[str], Path]:
 def catalogue_archive(need_toolchain: Callable[[str], Path]) -> Path:
     """That archive with python/3.11 in it."""
     return need_toolchain("python/3.11")
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with this checkout as it is now, in one commit that is tagged v0.0.0."""
+    return copy_checkout(tmp_path_factory.mktemp("clone"))
+
+
+@pytest.fixture(scope="session")
+def wheels(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What it takes to build the clone and to run it: who installs it then needs no index."""
+    return download(tmp_path_factory.mktemp("wheels"), str(clone), BUILDS_IT)
 
 
 @pytest.fixture(scope="session")

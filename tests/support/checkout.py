@@ -25,12 +25,12 @@ def checkout_files(*, new: bool = True) -> list[str]:
 
 
 def copy_checkout(folder: Path) -> Path:
-    """A repository with one commit: the checkout as it is now, committed or not."""
+    """A repository with one commit, tagged v0.0.0: the checkout as it is now, committed or not."""
     for name in checkout_files():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPOSITORY / name, target)
-    for line in (("init", "-q"), ("add", "-A"), ("commit", "-q", "-m", "all of it")):
+    for line in (("init", "-q"), ("add", "-A"), ("commit", "-q", "-m", "all of it"), ("tag", "v0.0.0")):
         subprocess.run([*GIT, *line], cwd=folder, check=True)
     return folder
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.run.conftest import MakeProject, make_project
-from tests.support.checkout import checkout_files, copy_checkout, download
+from tests.support.checkout import checkout_files
 from tests.support.project import Project, lend_archive
 
 __all__ = ["make_project"]
@@ -38,21 +39,16 @@ class Packed:
 
 
 @pytest.fixture(scope="module")
-def packed(catalogue_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Packed:
+def packed(catalogue_archive: Path, clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Packed:
     folder = tmp_path_factory.mktemp("packaging")
-    project = Project(copy_checkout(folder / "clone"), folder / "home")
+    project = Project(folder / "clone", folder / "home")
+    shutil.copytree(clone, project.root)
     project.home.mkdir()
     lend_archive(catalogue_archive, project.home, project.caller, apart=True)
     project.ok("run", "package")
     (sdist,) = (project.root / "dist").glob("*.tar.gz")
     (wheel,) = (project.root / "dist").glob("*.whl")
     return Packed(project, sdist, wheel)
-
-
-@pytest.fixture(scope="module")
-def wheels(packed: Packed) -> Path:
-    """All that it depends on, so that what installs it needs no index."""
-    return download(packed.project.home / "wheels", str(packed.wheel))
 
 
 def test_the_sdist_has_what_git_has_and_nothing_else(packed: Packed) -> None:
