@@ -108,10 +108,19 @@ def store(info: EngineInfo) -> Check:
 
 
 def mode(info: EngineInfo) -> Check:
-    """Who is who in a container."""
+    """Who is who in a container, and whether it can be kept within limits."""
+    found = "rootful: tasks run with your own uid and gid"
     if info.rootless:
-        return Check("mode", OK, "rootless: root in a container is you outside")
-    return Check("mode", OK, "rootful: tasks run with your own uid and gid")
+        found = "rootless: root in a container is you outside"
+    if info.unlimited:
+        return Check(
+            "mode",
+            WARN,
+            f"{found}; it can't limit {', '.join(info.unlimited)}",
+            "A task can take all that there is: its `memory`, `cpus` and `pids` have no effect.\n"
+            "A rootless engine limits where cgroups are of version 2 and systemd hands it the controllers.",
+        )
+    return Check("mode", OK, found)
 
 
 def sight(sight: Sight, folder: Path) -> Check:

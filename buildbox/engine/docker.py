@@ -38,10 +38,19 @@ from buildbox.engine.faults import (
     raise_for_status,
 )
 from buildbox.engine.find import Address, own_platform
-from buildbox.engine.podman import has_path_by_container, in_its_words, is_podman, no_building, with_name
+from buildbox.engine.podman import (
+    NO_PROGRAM,
+    has_path_by_container,
+    has_program,
+    in_its_words,
+    is_podman,
+    no_building,
+    signal_all,
+    with_name,
+)
 from buildbox.engine.protocol import Ended, EngineInfo, ImageMissing
 from buildbox.engine.told import engine_info
-from buildbox.errors import EngineError
+from buildbox.errors import EngineError, ImageError
 from buildbox.oci import Platform
 
 _SILENCE = 30  # seconds without a sign of life, after which an engine elsewhere counts as gone
@@ -53,6 +62,7 @@ _ID = re.compile(r"sha256:[0-9a-f]{64}")
 _NO_IMAGE = f"sha256:{'0' * 64}"
 _MADE_LABEL = "buildbox.made"  # of a volume: random, told apart by who made it
 _OUTPUT = 64 << 10  # bytes of a command's output that `execute` gives
+LONGEST_FILE = 4 << 20  # bytes of a file that `read_file` gives
 _NO_PROGRAM = re.compile("executable file not found|no such file or directory", re.IGNORECASE)
 
 
@@ -260,6 +270,8 @@ class DockerEngine:
                 status = int(api.wait(container, timeout=within)["StatusCode"])
                 # Whatever the status: the kernel may have chosen a child, whose end is told its own way.
                 found = api.inspect_container(container) if status else None
+                if self._podman and found and status == 1 and not has_program(api, found):
+                    status = NO_PROGRAM
                 killed = found and found["State"]["OOMKilled"]
         except TimedOut:
             raise broken("it ended before the task did") from None
@@ -270,6 +282,10 @@ class DockerEngine:
             api.start(container)
 
     def signal(self, container: str, name: str) -> None:
+        if self._podman and name != "SIGKILL":
+            with suppress(EngineError):  # there may be no shell
+                if self.execute(container, signal_all(name))[0] == 0:
+                    return
         self._unless_gone(lambda api: api.kill(container, name))
 
     def resize(self, container: str, rows: int, columns: int) -> None:
@@ -279,9 +295,18 @@ class DockerEngine:
         try:
             with self._asking("read a file of an image") as api:
                 chunks, _ = api.get_archive(container, path)
-                data = b"".join(chunks)
+                data = b""
+                for chunk in chunks:
+                    data += chunk
+                    if len(data) > LONGEST_FILE:
+                        break
         except NotFound:
             return None
+        if len(data) > LONGEST_FILE:
+            raise ImageError(
+                f"the image's {path} is larger than {LONGEST_FILE >> 20} MiB",
+                "buildbox reads it; an image in which that is so isn't one for tasks.",
+            )
         with tarfile.open(fileobj=io.BytesIO(data)) as tar:
             member = tar.next()
             file = tar.extractfile(member) if member and member.isfile() else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import posixpath
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from buildbox.errors import EngineError
 from buildbox.oci import Platform, canonical
 
 _SEEN_AT = "/engine"  # where a container has what the engine's machine has
+NO_PROGRAM = 127  # the status of a container whose program isn't there
 _OWN_HEADER = "Libpod-Api-Version"  # in its answers, and in no other engine's
 
 
@@ -92,6 +94,30 @@ def _empty_image(mark: str) -> tuple[str, bytes]:
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
     return str(Digest.of(config)), data.getvalue()
+
+
+def signal_all(name: str) -> tuple[str, ...]:
+    """The command that sends a signal (SIGINT) to all that runs in a container.
+
+    Podman's init hands it to its child alone: a shell would wait for what it runs before it heeds a trap.
+    """
+    return ("/bin/sh", "-c", f"kill -s {name.removeprefix('SIG')} -1")
+
+
+def has_program(api: Any, container: Mapping[str, Any]) -> bool:
+    """Whether an ended container, as `inspect` tells of it, has the program that it was to run.
+
+    Podman's init ends with status 1 where it has not, as programs do for reasons of their own.
+    """
+    config = container["Config"]
+    program = config["Entrypoint"][0]
+    if "/" in program:
+        places = [posixpath.normpath(posixpath.join(config["WorkingDir"], program))]
+    else:
+        env = dict(word.partition("=")[::2] for word in config["Env"])
+        places = [posixpath.join(folder, program) for folder in env.get("PATH", "").split(":")]
+    url = f"{api.base_url}/v{api.api_version}/containers/{container['Id']}/archive"
+    return any(api.head(url, params={"path": place}, timeout=api.timeout).ok for place in places)
 
 
 def no_building() -> EngineError:

@@ -34,6 +34,9 @@ class EngineInfo:
     system_time: float | None = None  # what its clock shows, in seconds since the epoch
     kernel: str = ""  # of its machine; "" where it doesn't say
     cpus: int = 0  # of its machine; 0 where it doesn't say
+    unlimited: tuple[
+        str, ...
+    ] = ()  # what it can't keep containers from taking: memory, processors, processes
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,10 @@ class Engine(Protocol):
         """Tells the container's tty the size of its window; nothing if it has ended."""
 
     def read_file(self, container: str, path: str) -> bytes | None:
-        """The bytes of a regular file in a created or running container; None where there is none."""
+        """The bytes of a regular file in a created or running container; None where there is none.
+
+        Raises ImageError where it has more than 4 MiB: whose image it is may not fill our memory.
+        """
 
     def put_tree(self, container: str, path: str, tar: Iterable[bytes]) -> None:
         """Unpacks a tar in the folder `path` of a created or running container, with its owners and modes.

@@ -9,6 +9,8 @@ from typing import Any
 
 from buildbox.engine.protocol import EngineInfo
 
+_LIMITS = (("MemoryLimit", "memory"), ("CpuCfsQuota", "processors"), ("PidsLimit", "processes"))
+
 
 def engine_info(version: Mapping[str, Any], info: Mapping[str, Any], address: str) -> EngineInfo:
     """The two answers as one value."""
@@ -17,18 +19,25 @@ def engine_info(version: Mapping[str, Any], info: Mapping[str, Any], address: st
     containerd = any(
         "io.containerd" in str(value) for pair in info.get("DriverStatus") or [] for value in pair
     )
+    podman = "Podman Engine" in components
+    # Podman says it in a field of its own, and tells what its machine can limit, not what it can itself.
+    rootless = bool(info.get("Rootless")) or any(
+        "name=rootless" in option for option in info.get("SecurityOptions") or []
+    )
+    helpless = podman and rootless and info.get("CgroupVersion") == "1"
     return EngineInfo(
-        name="Podman Engine" if "Podman Engine" in components else "Docker Engine",
+        name="Podman Engine" if podman else "Docker Engine",
         version=version.get("Version", "?"),
         api_version=version.get("ApiVersion", "?"),
         address=address,
         platform=f"{version.get('Os', '?')}/{version.get('Arch', '?')}",
         store=f"{'containerd' if containerd else 'classic'} ({driver})",
-        rootless=any("name=rootless" in option for option in info.get("SecurityOptions") or []),
+        rootless=rootless,
         root_folder=info.get("DockerRootDir", ""),
         system_time=_seconds(info.get("SystemTime", "")),
         kernel=info.get("KernelVersion") or "",
         cpus=info.get("NCPU") or 0,
+        unlimited=tuple(what for key, what in _LIMITS if helpless or info.get(key) is False),
     )
 
 

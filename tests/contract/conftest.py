@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.contract.kept import Kept, Make, forget, keep
 from tests.support.engines import Running, Subject, chosen
+from tests.support.project import let_others_pass
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -18,8 +20,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     except ValueError as error:
         raise pytest.UsageError(str(error)) from None
     if "building_subject" in metafunc.fixturenames:
-        building = [name for name in ("fake", *names) if name != "podman"]
+        building = [name for name in ("fake", *names) if "podman" not in name]
         metafunc.parametrize("building_subject", building, indirect=True, scope="module")
+    elif "limiting_subject" in metafunc.fixturenames:
+        # Without cgroups of version 2 nobody but root may limit anything.
+        limiting = [name for name in names if "rootless" not in name]
+        metafunc.parametrize("limiting_subject", limiting, indirect=True, scope="module")
     elif "real_subject" in metafunc.fixturenames:
         metafunc.parametrize("real_subject", names, indirect=True, scope="module")
     elif "subject" in metafunc.fixturenames:
@@ -50,6 +56,25 @@ def real_subject(request: pytest.FixtureRequest, running: Running) -> Subject:
 def building_subject(request: pytest.FixtureRequest, running: Running) -> Subject:
     """An engine that builds."""
     return running.get(request.param)
+
+
+@pytest.fixture(scope="module")
+def limiting_subject(request: pytest.FixtureRequest, running: Running) -> Subject:
+    """An engine that limits what its containers take."""
+    return running.get(request.param)
+
+
+@pytest.fixture
+def make_folder(subject: Subject, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes folders, named at will, of whoever may use the engine."""
+
+    def make(name: str) -> Path:
+        folder = tmp_path_factory.mktemp(name)
+        let_others_pass(folder)
+        os.chown(folder, subject.caller.uid, subject.caller.gid)
+        return folder
+
+    return make
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ import os
 import secrets
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -51,21 +52,19 @@ def test_only_who_may_mount_can(subject: Subject) -> None:
 
 
 @pytest.mark.parametrize("name", ["bind, with=commas", "colon: and 'quotes'"])
-def test_binds_are_writable_or_not(
-    subject: Subject, tmp_path_factory: pytest.TempPathFactory, name: str
-) -> None:
-    folder = tmp_path_factory.mktemp(name)
+def test_binds_are_writable_or_not(subject: Subject, make_folder: Callable[[str], Path], name: str) -> None:
+    folder = make_folder(name)
     binds = (Bind(str(folder), "/a"), Bind(str(folder), "/b", read_only=True))
     script = "cd /a && echo x > made; cd /b && cat made; touch other 2>/dev/null || echo refused"
-    assert said(subject, script, binds=binds, user=f"{os.getuid()}:{os.getgid()}") == "x\nrefused\n"
+    assert said(subject, script, binds=binds, user=subject.user) == "x\nrefused\n"
     assert [path.name for path in folder.iterdir()] == ["made"]
-    assert (folder / "made").stat().st_uid == os.getuid()
+    assert (folder / "made").stat().st_uid == subject.caller.uid
 
 
 def test_a_bind_whose_source_is_not_there_makes_no_folder(
-    subject: Subject, tmp_path_factory: pytest.TempPathFactory
+    subject: Subject, make_folder: Callable[[str], Path]
 ) -> None:
-    missing = tmp_path_factory.mktemp("empty") / "missing"
+    missing = make_folder("empty") / "missing"
     with pytest.raises(EngineError):
         run(subject.engine, sh(subject, "true", binds=(Bind(str(missing), "/a"),)))
     assert not missing.exists()
@@ -83,15 +82,15 @@ def test_no_network(subject: Subject) -> None:
     assert said(subject, "ls /sys/class/net") == "lo\n"
 
 
-def test_limits(subject: Subject) -> None:
+def test_limits(limiting_subject: Subject) -> None:
     script = "cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null | head -1"
-    assert said(subject, script, pids=77) == "77\n"
+    assert said(limiting_subject, script, pids=77) == "77\n"
 
 
-def test_too_much_memory_is_told(subject: Subject) -> None:
+def test_too_much_memory_is_told(limiting_subject: Subject) -> None:
     script = "head -c 200m /dev/zero | tail -c 150m > /dev/null"
-    ended, _ = run(subject.engine, sh(subject, f"exec sh -c '{script}'", memory=32 << 20))
-    podman = subject.engine.info().name == "Podman Engine"  # 4.3, which doesn't see it happen
+    ended, _ = run(limiting_subject.engine, sh(limiting_subject, f"exec sh -c '{script}'", memory=32 << 20))
+    podman = limiting_subject.engine.info().name == "Podman Engine"  # 4.3, which doesn't see it happen
     assert ended == Ended(137, out_of_memory=not podman)
 
 
@@ -111,6 +110,21 @@ def test_a_tty_has_one_stream_and_a_size(subject: Subject) -> None:
         stream.write(b"typed\r")
         assert read_all(stream) == {1: b"33 77\nerr\ntyped\n", 2: b""}
         assert engine.wait(container) == Ended(0)
+
+
+def test_a_signal_reaches_what_a_shell_waits_for(subject: Subject) -> None:
+    """Else the shell would heed its trap when that has ended."""
+    env = (("PATH", "/bin"), ("TINI_KILL_PROCESS_GROUP", "1"))  # as all tasks have it
+    spec = sh(subject, "trap 'exit 9' INT; echo ready; sleep 60", env=env)
+    engine = subject.engine
+    with created(engine, spec) as container, closing(engine.attach(container, spec)) as stream:
+        begun = time.monotonic()
+        engine.start(container)
+        wait_until_running(stream)
+        time.sleep(0.2)  # until it sleeps
+        engine.signal(container, "SIGINT")
+        assert engine.wait(container) == Ended(9)
+        assert time.monotonic() - begun < 30
 
 
 # volumes and networks
@@ -246,35 +260,39 @@ def test_a_command_runs_as_its_user_or_the_containers(subject: Subject) -> None:
 # limits
 
 
-def test_memory_that_a_child_takes_is_told(subject: Subject) -> None:
+def test_memory_that_a_child_takes_is_told(limiting_subject: Subject) -> None:
     """The kernel kills a child, mostly, not the first process, which says so with another status."""
     script = "head -c 200m /dev/zero | tail -c 150m > /dev/null; exit 3"
-    ended, _ = run(subject.engine, sh(subject, script, memory=32 << 20))
-    podman = subject.engine.info().name == "Podman Engine"
+    ended, _ = run(limiting_subject.engine, sh(limiting_subject, script, memory=32 << 20))
+    podman = limiting_subject.engine.info().name == "Podman Engine"
     assert ended.status in (3, 137)  # which of the two is the kernel's choice
     assert ended.out_of_memory is not podman or ended.status == 137
 
 
-def test_processors_are_limited(subject: Subject) -> None:
+def test_processors_are_limited(limiting_subject: Subject) -> None:
     """The share of the time that a busy loop gets, by the kernel's count."""
     script = """
         cut -d' ' -f1 /proc/uptime; (while :; do :; done) & sleep 2
         cut -d' ' -f1 /proc/uptime; cut -d' ' -f14,15 /proc/$!/stat; kill $!
     """
-    begun, end, user, system = map(float, said(subject, script, cpus=0.2).split())
+    begun, end, user, system = map(float, said(limiting_subject, script, cpus=0.2).split())
     assert (user + system) / os.sysconf("SC_CLK_TCK") / (end - begun) < 0.35
 
 
-def test_processors_are_chosen(subject: Subject) -> None:
+def test_processors_are_chosen(limiting_subject: Subject) -> None:
     first = min(os.sched_getaffinity(0))
     script = "grep Cpus_allowed_list /proc/self/status; nproc"
-    assert said(subject, script, cpuset=str(first)).split() == ["Cpus_allowed_list:", str(first), "1"]
+    assert said(limiting_subject, script, cpuset=str(first)).split() == [
+        "Cpus_allowed_list:",
+        str(first),
+        "1",
+    ]
 
 
-def test_a_fork_bomb_ends_at_its_limit(subject: Subject) -> None:
+def test_a_fork_bomb_ends_at_its_limit(limiting_subject: Subject) -> None:
     """It gets no more processes than it may have, and ends with its container."""
-    engine, script = subject.engine, "bomb() { bomb | bomb & }; bomb; while :; do :; done"
-    spec = sh(subject, script, pids=32, cpus=0.5)
+    engine, script = limiting_subject.engine, "bomb() { bomb | bomb & }; bomb; while :; do :; done"
+    spec = sh(limiting_subject, script, pids=32, cpus=0.5)
     with created(engine, spec) as container, closing(engine.attach(container, spec)) as stream:
         engine.start(container)
         said = b""

@@ -7,7 +7,9 @@ import os
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -100,9 +102,16 @@ def test_status(subject: Subject, script: str, status: int) -> None:
 
 def test_a_program_that_is_not_there_is_127(subject: Subject) -> None:
     ended, output = run(subject.engine, sh(subject, "", argv=("/bin/no-such-program", "x")))
-    podman = subject.engine.info().name == "Podman Engine"  # whose init has another status for it
-    assert ended.status == (1 if podman else 127)
+    podman = subject.engine.info().name == "Podman Engine"  # whose init doesn't say which
+    assert ended.status == 127
     assert (b"No such file" if podman else b"no-such-program") in output[2]
+    ended, output = run(subject.engine, sh(subject, "", argv=("no-such-program", "x")))
+    assert ended.status == 127
+
+
+def test_a_program_of_the_path_that_fails_has_its_own_status(subject: Subject) -> None:
+    assert run(subject.engine, sh(subject, "", argv=("sh", "-c", "exit 1")))[0] == Ended(1)
+    assert run(subject.engine, sh(subject, "", argv=("./sh", "-c", "exit 1"), workdir="/bin"))[0] == Ended(1)
 
 
 def test_waiting_after_the_end_gives_the_status_again(subject: Subject) -> None:
@@ -279,8 +288,8 @@ def test_environment(subject: Subject) -> None:
     assert run(subject.engine, spec)[1][1].decode() == "ein s\n|é=x|"
 
 
-def test_workdir_is_where_the_bind_is(subject: Subject, tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("with space")
+def test_workdir_is_where_the_bind_is(subject: Subject, make_folder: Callable[[str], Path]) -> None:
+    folder = make_folder("with space")
     (folder / "sub").mkdir()
     (folder / "sub/here").write_text("found")
     spec = sh(subject, "cat here", workdir="/src/sub", binds=(Bind(str(folder), "/src"),))

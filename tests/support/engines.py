@@ -18,6 +18,8 @@ from buildbox.engine.find import Address
 from buildbox.engine.protocol import Engine
 from tests.support.fake_engine import FakeEngine
 from tests.support.own_engine import Program, docker_of, own_engine, podman_of
+from tests.support.project import ME, Caller
+from tests.support.rootless import OWNER, rootless_docker, rootless_podman
 from tests.support.tiny_image import tiny_image
 
 SOCKET = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
@@ -31,11 +33,22 @@ class Subject:
     image: str  # the engine's id for it
     tar: bytes  # of the image
     url: str = ""  # where it listens; "" where its containers are none
+    rootless: bool = False  # root in its containers is OWNER outside
 
     @property
     def real(self) -> bool:
         """Whether its containers are containers."""
         return bool(self.url)
+
+    @property
+    def caller(self) -> Caller:
+        """Who may use it, and outside is whom buildbox's tasks run as."""
+        return Caller(OWNER, OWNER) if self.rootless else ME
+
+    @property
+    def user(self) -> str:
+        """`caller` as its containers know it."""
+        return "0:0" if self.rootless else f"{ME.uid}:{ME.gid}"
 
 
 @contextmanager
@@ -54,7 +67,7 @@ def default_docker() -> Iterator[Subject]:
 
 
 @contextmanager
-def real(url: str) -> Iterator[Subject]:
+def real(url: str, *, rootless: bool = False) -> Iterator[Subject]:
     """The engine at `url`, with an image that is its own and gone afterwards."""
     mark = secrets.token_hex(6)
     image = tiny_image(config={"Labels": {"buildbox.tests": mark}})
@@ -64,7 +77,7 @@ def real(url: str) -> Iterator[Subject]:
     engine.load([tar])
     client = docker.DockerClient(base_url=url)
     try:
-        yield Subject(engine, next(name for name in image.ids if engine.has_image(name)), tar, url)
+        yield Subject(engine, next(name for name in image.ids if engine.has_image(name)), tar, url, rootless)
     finally:
         client.images.remove(tag, force=True)
         client.close()
@@ -72,12 +85,12 @@ def real(url: str) -> Iterator[Subject]:
 
 
 @contextmanager
-def own(program: Program) -> Iterator[Subject]:
+def own(program: Program, *, rootless: bool = False) -> Iterator[Subject]:
     """An engine that is there for this alone."""
     with (
         TemporaryDirectory(prefix="engine-") as folder,
         own_engine(Path(folder), program) as engine,
-        real(engine.url) as subject,
+        real(engine.url, rootless=rootless) as subject,
     ):
         yield subject
 
@@ -91,7 +104,9 @@ REAL_ENGINES: dict[str, Factory] = {
     "docker-26-containerd": partial(own, docker_of("trixie", containerd=True)),
     "docker-28": partial(own, docker_of("forky", containerd=False)),
     NEWEST: partial(own, docker_of("forky", containerd=True)),
-    "podman": partial(own, podman_of("bookworm")),
+    "podman": partial(own, podman_of("")),
+    "docker-rootless": partial(own, rootless_docker(), rootless=True),
+    "podman-rootless": partial(own, rootless_podman(), rootless=True),
 }
 ENGINES: dict[str, Factory] = {"fake": fake, **REAL_ENGINES}
 

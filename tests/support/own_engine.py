@@ -85,7 +85,7 @@ def docker_of(suite: str, *, containerd: bool) -> Program:
 
 
 def podman_of(suite: str) -> Program:
-    """The Podman of a Debian release, as root."""
+    """The Podman of a Debian release, or ("") of this machine, as root."""
     # Its own limits are above what root without CAP_SYS_RESOURCE may set; crun wants another kind of cgroups.
     settings = """
 [containers]
@@ -148,6 +148,7 @@ def own_engine(folder: Path, program: Program = HERE) -> Iterator[OwnEngine]:
         process = subprocess.Popen(
             ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", *command],
             env={**os.environ, **program.env(folder)},
+            cwd=folder,  # where Podman's monitor leaves a file when memory runs out
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -130,6 +130,13 @@ def test_a_project_that_is_not_pinned_is_told() -> None:
 def test_rootless_is_no_fault() -> None:
     assert "rootless" in checks.mode(replace(INFO, rootless=True)).found
     assert "rootful" in checks.mode(INFO).found
+    assert checks.mode(INFO).state == OK
+
+
+def test_an_engine_that_can_not_limit() -> None:
+    check = checks.mode(replace(INFO, rootless=True, unlimited=("memory", "processes")))
+    assert check.state == WARN
+    assert check.found.startswith("rootless: ") and check.found.endswith("can't limit memory, processes")
 
 
 def test_a_failure_says_what_to_do() -> None:

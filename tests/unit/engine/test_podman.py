@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from docker.api.client import APIClient
 
 from buildbox.container import Bind, ContainerSpec, Tmpfs
 from buildbox.engine.clients import Clients
 from buildbox.engine.docker import DockerEngine
-from buildbox.engine.podman import in_its_words, is_podman, with_name
+from buildbox.engine.podman import has_program, in_its_words, is_podman, signal_all, with_name
 from buildbox.errors import EngineError
 
 
@@ -109,3 +110,41 @@ def test_the_tar_of_a_volume_gets_its_name() -> None:
 
     assert named(tar("", "/a")) == {"data": "", "data/a": big, "data/link": "/etc/passwd"}
     assert named(tar("data/a")) == {"data/a": big, "data/a/link": "/etc/passwd"}
+
+
+class Files:
+    """An engine that has these files, in any container."""
+
+    base_url, api_version, timeout = "http://x", "1.41", 1
+
+    def __init__(self, *paths: str) -> None:
+        self.paths = paths
+
+    def head(self, url: str, params: dict[str, str], timeout: int) -> requests.Response:
+        answer = requests.Response()
+        there = url == "http://x/v1.41/containers/c0ffee/archive" and params["path"] in self.paths
+        answer.status_code = 200 if there else 404
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("program", "there"),
+    [
+        ("/bin/x", True),
+        ("/bin/y", False),
+        ("x", True),
+        ("z", True),
+        ("y", False),
+        ("sub/w", True),
+        ("./sub/w", True),
+        ("../x", False),
+    ],
+)
+def test_whether_a_program_is_there(program: str, there: bool) -> None:
+    config = {"Entrypoint": [program, "x"], "WorkingDir": "/src", "Env": ["A=b=c", "PATH=/sbin:/bin"]}
+    files = Files("/bin/x", "/sbin/z", "/src/sub/w")
+    assert has_program(files, {"Id": "c0ffee", "Config": config}) is there
+
+
+def test_a_signal_for_all() -> None:
+    assert signal_all("SIGINT") == ("/bin/sh", "-c", "kill -s INT -1")
