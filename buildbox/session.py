@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -105,6 +105,9 @@ class Session:
     _images: dict[tuple[ImageRef, Platform], tuple[ArchivedImage, str]] = field(default_factory=dict)
     _telling: threading.Lock = field(default_factory=threading.Lock)
     _told: list[EngineInfo] = field(default_factory=list)
+    no_copies: set[str] = field(default_factory=set)  # ids of images that can't copy files at the engine
+    _sent: set[str] = field(default_factory=set)  # trees
+    _sending: dict[str, threading.Lock] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -194,6 +197,25 @@ class Session:
                 self._secret_binds.append(self.connection.enter(files))
         return tuple(bind for bind in self._secret_binds[0] if bind.target.rpartition("/")[2] in names)
 
+    def sent_tree(self, tree: str, send: Callable[[str], None]) -> str:
+        """The engine's volume with the tree `tree`, gone when the run ends. Nobody may change what is in it.
+
+        `send` fills the volume of the name that it is given, when the tree is first asked for; who asks
+        meanwhile waits. Raises EngineError, and what `send` raises.
+        """
+        from buildbox.container import RUN_LABEL
+
+        name = f"buildbox-{self.run}-tree-{tree[:16]}"
+        with self._lock:
+            lock = self._sending.setdefault(tree, threading.Lock())
+        with lock:
+            if tree not in self._sent:
+                self.engine.make_volume(name, {RUN_LABEL: self.run})
+                self.connection.enter(_removed(self.engine, name))
+                send(name)
+                self._sent.add(tree)
+        return name
+
     def _obtain(self, ref: ImageRef, platform: Platform) -> tuple[ArchivedImage, str]:
         from buildbox.archive import savers
 
@@ -210,3 +232,15 @@ class Session:
         )
         savers.end(self.archive.path)  # gc needn't wait for the tasks
         return found
+
+
+@contextmanager
+def _removed(engine: Engine, volume: str) -> Iterator[None]:
+    """The volume is gone at the end of the context; the first fault is the one that is told."""
+    try:
+        yield
+    except EngineError:
+        with suppress(EngineError):
+            engine.remove_volume(volume)
+        raise
+    engine.remove_volume(volume)

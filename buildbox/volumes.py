@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from buildbox.container import NAME_LABEL, RUN_LABEL, Bind, ContainerSpec, Volume
+from buildbox.container import NAME_LABEL, RUN_LABEL, SOURCE, Bind, ContainerSpec, Volume
 from buildbox.engine.protocol import Engine
 from buildbox.errors import EngineError
 
 _ETC = "/etc"
+_COPIED = "/buildbox-sent"  # where `copy` sees what it copies
 _THE_ENGINES = ("hostname", "hosts", "resolv.conf")  # files in it that engines mount their own over
 
 
@@ -53,6 +54,26 @@ def own(
             folder.uid, folder.gid = user
             tar.addfile(folder)
     engine.put_tree(container, "/", [data.getvalue()])
+
+
+def copy(engine: Engine, image_id: str, source: str, target: str, run: str) -> bool:
+    """Copies the files of the volume `source` into the volume `target`, by the image's own cp(1), as root.
+
+    Whether it worked: not every image has one. Times of folders and links may be others then.
+    Raises ImageMissing, EngineError.
+    """
+    labels = ((NAME_LABEL, f"buildbox-{run}-copy-{os.urandom(3).hex()}"), (RUN_LABEL, run))
+    volumes = (Volume(source, _COPIED, read_only=True), Volume(target, SOURCE))
+    argv = ("cp", "-a", f"{_COPIED}/.", f"{SOURCE}/")
+    container = engine.create(ContainerSpec(image_id, argv, (), "/", "0:0", volumes=volumes, labels=labels))
+    try:
+        try:
+            engine.start(container)
+        except EngineError:
+            return False  # it has no such program
+        return engine.wait(container).status == 0
+    finally:
+        engine.remove(container)
 
 
 @contextmanager

@@ -75,7 +75,8 @@ class Hermetic:
         """A fresh stage: an attempt before this one may have changed its own."""
         self._drop_stage()
         for look in range(_LOOKS):
-            self._stage = stage_for(self._ground.session, self._step, self._new_folder())
+            again = attempt > 1 or self._shares_inputs()
+            self._stage = stage_for(self._ground.session, self._step, self._new_folder(), again=again)
             try:
                 self._stage.fill(self._ground.root, self._fixed)
                 break
@@ -168,6 +169,12 @@ class Hermetic:
         folder = self._place.new_folder()
         self._folders.append(folder)
         return folder
+
+    def _shares_inputs(self) -> bool:
+        """Whether other attempts of the run have the same inputs, or may have."""
+        task, steps = self._step.task, self._ground.plan.steps.values()
+        others = (step for step in steps if step is not self._step and step.task.hermetic)
+        return task.retries > 0 or any(step.task.inputs == task.inputs for step in others)
 
     def _drop_stage(self) -> None:
         if self._stage:

@@ -73,7 +73,7 @@ def rebuild(
     masked = Masked(output, session.secrets.values())
     with ExitStack() as stack:
         stack.callback(remove, tree)
-        stage = stage_for(session, step, tree)
+        stage = stage_for(session, step, tree, again=changes != Changes())
         stack.callback(stage.drop)
         stage.fill(gathered.inputs.root, gathered.weighed)
         if changes.reversed_order:

@@ -7,7 +7,7 @@ import io
 import os
 import stat
 import tarfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from buildbox.digest import CHUNK
@@ -30,12 +30,18 @@ _MAX_PATH = 4096  # bytes; what Linux takes
 
 
 def pack(
-    folder: Path, entries: Sequence[Entry] | None, *, epoch: int, owner: tuple[int, int]
+    folder: Path,
+    entries: Sequence[Entry] | None,
+    *,
+    epoch: int,
+    owner: tuple[int, int],
+    without: Container[str] = (),
 ) -> Iterator[bytes]:
     """The tar of what `entries` names below `folder` (None: of all that is there), sorted by path.
 
     Folders come before what is in them, with modes of 0755 and files as their entries say; mtimes are `epoch`
-    (seconds), `owner` is uid and gid, names of users are left out. Each file is held against its entry while
+    (seconds), `owner` is uid and gid, names of users are left out. The paths `without` are left out, but not
+    the folders that they are in. Each file is held against its entry while
     it is read. Raises Changed where it isn't what its entry says, TreeError where it can't be read.
     """
     with explained("read", str(folder)), Folders(folder) as tree:
@@ -47,6 +53,8 @@ def pack(
                 if parent not in made:
                     made.add(parent)
                     block += header(f"{parent}/", tarfile.DIRTYPE, 0o755, 0, epoch, owner)
+            if entry.path in without:
+                continue
             try:
                 for piece in _packed(tree, entry, made, epoch, owner):
                     block += piece
