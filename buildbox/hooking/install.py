@@ -11,6 +11,7 @@ from pathlib import Path
 from buildbox.errors import UsageError
 from buildbox.hooking.repository import Repository
 from buildbox.hooking.script import BEFORE, NAME, Script, read_script
+from buildbox.trees.git import find_git_at
 
 _LARGEST = 1 << 20  # bytes that are read of a hook; ours has far fewer
 _LEGACY = f"{NAME}.legacy"  # what the pre-commit framework calls the hook that it keeps
@@ -118,7 +119,8 @@ def _is_content(repository: Repository, path: Path) -> bool:
     beside = path.parent.relative_to(repository.top).as_posix()
     if repository.ask("ls-files", "-z", "--", beside):
         return True
-    return repository.call("check-ignore", "--quiet", "--", str(path)).returncode != 0
+    git = find_git_at(repository.top, repository.env)
+    return not (git and git.ignored([path.relative_to(repository.top).as_posix()]))
 
 
 def _read(path: Path) -> str:

@@ -138,9 +138,7 @@ def test_files_that_git_was_told_not_to_look_at(make_repo: MakeRepo) -> None:
 
 
 def test_submodules_are_as_they_are_staged(make_repo: MakeRepo, tmp_path: Path) -> None:
-    tasks = (
-        '[hooks]\npre-commit = ["look", "alone"]\n[tasks.look]\nrun = "cat lib/x"\n'
-    )
+    tasks = '[hooks]\npre-commit = ["look", "alone"]\n[tasks.look]\nrun = "cat lib/x"\n'
     repo = make_repo(tasks + '[tasks.alone]\nhermetic = true\nrun = "cat lib/x; ls lib"')
     library = tmp_path / "library"
     library.mkdir()
