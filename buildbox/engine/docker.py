@@ -39,12 +39,11 @@ from buildbox.engine.faults import (
 )
 from buildbox.engine.find import Address, own_platform
 from buildbox.engine.podman import (
-    NO_PROGRAM,
     has_path_by_container,
-    has_program,
     in_its_words,
     is_podman,
     no_building,
+    not_started,
     signal_all,
     with_name,
 )
@@ -270,8 +269,8 @@ class DockerEngine:
                 status = int(api.wait(container, timeout=within)["StatusCode"])
                 # Whatever the status: the kernel may have chosen a child, whose end is told its own way.
                 found = api.inspect_container(container) if status else None
-                if self._podman and found and status == 1 and not has_program(api, found):
-                    status = NO_PROGRAM
+                if self._podman and found and status == 1:
+                    status = not_started(api, found) or status
                 killed = found and found["State"]["OOMKilled"]
         except TimedOut:
             raise broken("it ended before the task did") from None
@@ -280,6 +279,13 @@ class DockerEngine:
     def start(self, container: str) -> None:
         with self._asking("start the container") as api:
             api.start(container)
+
+    def is_running(self, container: str) -> bool:
+        try:
+            with self._asking("look at a container") as api:
+                return bool(api.inspect_container(container)["State"]["Running"])
+        except NotFound:
+            return False
 
     def signal(self, container: str, name: str) -> None:
         if self._podman and name != "SIGKILL":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 import os
 import posixpath
 import tarfile
@@ -17,8 +19,9 @@ from buildbox.engine.protocol import Engine
 from buildbox.errors import EngineError
 from buildbox.oci import Platform, canonical
 
+_SPECIAL = {",", '"', "\n", "\r"}
 _SEEN_AT = "/engine"  # where a container has what the engine's machine has
-NO_PROGRAM = 127  # the status of a container whose program isn't there
+_STAT = "X-Docker-Container-Path-Stat"  # "Get information about files in a container"
 _OWN_HEADER = "Libpod-Api-Version"  # in its answers, and in no other engine's
 
 
@@ -38,13 +41,13 @@ def in_its_words(body: Mapping[str, Any], spec: ContainerSpec, *, local: bool) -
             raise EngineError(
                 f"the engine couldn't create a container: bind source path does not exist: {bind.source}"
             )
-        if "," not in bind.source + bind.target:  # it makes a list of words of a mount, and can't quote
+        if not _SPECIAL & {*bind.source, *bind.target}:  # it makes a line of CSV of a mount, and can't quote
             mounts.append(mount)
         elif ":" not in bind.source + bind.target:
             binds.append(f"{bind.source}:{bind.target}:{'ro' if bind.read_only else 'rw'}")
         else:
             raise EngineError(
-                f"Podman can't mount a path with both a comma and a colon: {bind.source}",
+                f"Podman can't mount a path with both a colon and a comma, quote or newline: {bind.source!r}",
                 "Move the project to a folder whose name has none of them, or use a Docker Engine.",
             )
     tmpfs = {mount.target: _tmpfs(mount.options, spec.user) for mount in spec.tmpfs}
@@ -104,10 +107,11 @@ def signal_all(name: str) -> tuple[str, ...]:
     return ("/bin/sh", "-c", f"kill -s {name.removeprefix('SIG')} -1")
 
 
-def has_program(api: Any, container: Mapping[str, Any]) -> bool:
-    """Whether an ended container, as `inspect` tells of it, has the program that it was to run.
+def not_started(api: Any, container: Mapping[str, Any]) -> int | None:
+    """127 or 126 for a container that has no such program or can't execute it; else None.
 
-    Podman's init ends with status 1 where it has not, as programs do for reasons of their own.
+    `container` is what `inspect` tells of it after its end. Podman's init ends with status 1 then, as programs
+    do for reasons of their own.
     """
     config = container["Config"]
     program = config["Entrypoint"][0]
@@ -117,7 +121,11 @@ def has_program(api: Any, container: Mapping[str, Any]) -> bool:
         env = dict(word.partition("=")[::2] for word in config["Env"])
         places = [posixpath.join(folder, program) for folder in env.get("PATH", "").split(":")]
     url = f"{api.base_url}/v{api.api_version}/containers/{container['Id']}/archive"
-    return any(api.head(url, params={"path": place}, timeout=api.timeout).ok for place in places)
+    asked = (api.head(url, params={"path": place}, timeout=api.timeout) for place in places)
+    found = [json.loads(base64.b64decode(answer.headers[_STAT])) for answer in asked if answer.ok]
+    if any(file["mode"] & 0o111 and not file["isDir"] for file in found):
+        return None
+    return 126 if found else 127
 
 
 def no_building() -> EngineError:

@@ -51,7 +51,7 @@ def test_only_who_may_mount_can(subject: Subject) -> None:
     assert said(subject, "mknod /x b 8 0 2>/dev/null || echo no", **root, may_mount=True) == "no\n"
 
 
-@pytest.mark.parametrize("name", ["bind, with=commas", "colon: and 'quotes'"])
+@pytest.mark.parametrize("name", ["bind, with=commas", "colon: and 'quotes'", 'a "quote"\n'])
 def test_binds_are_writable_or_not(subject: Subject, make_folder: Callable[[str], Path], name: str) -> None:
     folder = make_folder(name)
     binds = (Bind(str(folder), "/a"), Bind(str(folder), "/b", read_only=True))

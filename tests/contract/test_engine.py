@@ -105,8 +105,7 @@ def test_a_program_that_is_not_there_is_127(subject: Subject) -> None:
     podman = subject.engine.info().name == "Podman Engine"  # whose init doesn't say which
     assert ended.status == 127
     assert (b"No such file" if podman else b"no-such-program") in output[2]
-    ended, output = run(subject.engine, sh(subject, "", argv=("no-such-program", "x")))
-    assert ended.status == 127
+    assert run(subject.engine, sh(subject, "", argv=("no-such-program", "x")))[0].status == 127
 
 
 def test_a_program_of_the_path_that_fails_has_its_own_status(subject: Subject) -> None:

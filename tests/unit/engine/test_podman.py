@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from docker.api.client import APIClient
 from buildbox.container import Bind, ContainerSpec, Tmpfs
 from buildbox.engine.clients import Clients
 from buildbox.engine.docker import DockerEngine
-from buildbox.engine.podman import has_program, in_its_words, is_podman, signal_all, with_name
+from buildbox.engine.podman import in_its_words, is_podman, not_started, signal_all, with_name
 from buildbox.errors import EngineError
 
 
@@ -40,14 +42,15 @@ def test_the_rest_of_the_request_stays() -> None:
 
 
 def test_a_path_with_a_comma_goes_another_way() -> None:
-    binds = (Bind("/plain: it", "/a"), Bind("/a, b", "/b"), Bind("/c,d", "/e", read_only=True))
+    quoted = Bind('/with "quotes"\n', "/f")
+    binds = (Bind("/plain: it", "/a"), Bind("/a, b", "/b"), Bind("/c,d", "/e", read_only=True), quoted)
     host = told(spec(binds=binds))["HostConfig"]
     assert host["Mounts"] == [{"Source": "/plain: it"}]
-    assert host["Binds"] == ["/a, b:/b:rw", "/c,d:/e:ro"]
+    assert host["Binds"] == ["/a, b:/b:rw", "/c,d:/e:ro", '/with "quotes"\n:/f:rw']
 
 
 def test_a_path_with_a_comma_and_a_colon_goes_no_way() -> None:
-    with pytest.raises(EngineError, match="both a comma and a colon: /a, b: c"):
+    with pytest.raises(EngineError, match=r"both a colon and a comma, .*: '/a, b: c'"):
         told(spec(binds=(Bind("/a, b: c", "/a"),)))
 
 
@@ -113,37 +116,42 @@ def test_the_tar_of_a_volume_gets_its_name() -> None:
 
 
 class Files:
-    """An engine that has these files, in any container."""
+    """An engine that has these files, with their modes, in any container; and a folder."""
 
     base_url, api_version, timeout = "http://x", "1.41", 1
 
-    def __init__(self, *paths: str) -> None:
-        self.paths = paths
+    def __init__(self, files: dict[str, int], folder: str) -> None:
+        self.files = {**files, folder: 1 << 31 | 0o755}  # as Go has it
+        self.folder = folder
 
     def head(self, url: str, params: dict[str, str], timeout: int) -> requests.Response:
         answer = requests.Response()
-        there = url == "http://x/v1.41/containers/c0ffee/archive" and params["path"] in self.paths
+        path = params["path"]
+        there = url == "http://x/v1.41/containers/c0ffee/archive" and path in self.files
         answer.status_code = 200 if there else 404
+        told = {"mode": self.files.get(path), "isDir": path == self.folder}
+        answer.headers["X-Docker-Container-Path-Stat"] = base64.b64encode(json.dumps(told).encode()).decode()
         return answer
 
 
 @pytest.mark.parametrize(
-    ("program", "there"),
+    ("program", "status"),
     [
-        ("/bin/x", True),
-        ("/bin/y", False),
-        ("x", True),
-        ("z", True),
-        ("y", False),
-        ("sub/w", True),
-        ("./sub/w", True),
-        ("../x", False),
+        ("/bin/x", None),
+        ("/bin/y", 127),
+        ("/bin", 126),
+        ("x", None),
+        ("z", 126),
+        ("y", 127),
+        ("sub/w", None),
+        ("./sub/w", None),
+        ("../x", 127),
     ],
 )
-def test_whether_a_program_is_there(program: str, there: bool) -> None:
+def test_a_program_that_did_not_start(program: str, status: int | None) -> None:
     config = {"Entrypoint": [program, "x"], "WorkingDir": "/src", "Env": ["A=b=c", "PATH=/sbin:/bin"]}
-    files = Files("/bin/x", "/sbin/z", "/src/sub/w")
-    assert has_program(files, {"Id": "c0ffee", "Config": config}) is there
+    files = Files({"/bin/x": 0o755, "/sbin/x": 0o644, "/sbin/z": 0o644, "/src/sub/w": 0o100}, "/bin")
+    assert not_started(files, {"Id": "c0ffee", "Config": config}) == status
 
 
 def test_a_signal_for_all() -> None:
