@@ -1,6 +1,7 @@
 """Which runs are alive: each holds a lock on a file of its own, which the kernel lets go of when it dies.
 
-A run's containers carry its id as a label. Whoever finds a run's file unlocked may remove what it left.
+A run's containers carry its id as a label. Whoever finds a run's file unlocked may remove what it left. The
+file of a buildbox in a container may be gone with that; but then so is the container, which the id tells.
 """
 
 from __future__ import annotations
@@ -15,17 +16,20 @@ from buildbox.errors import ArchiveError, BuildboxError, EngineError
 
 _SETTLED = 60.0  # seconds after which an engine surely finished what a dead run had asked of it
 
+_INSIDE = "in"  # stands in a run's id between its own digits and its container's; neither have these letters
+
 
 @contextmanager
-def lease(folder: Path, address: str) -> Iterator[str]:
+def lease(folder: Path, address: str, inside: str = "") -> Iterator[str]:
     """A new run's id, alive for as long as the context. `address` is the engine that it uses.
 
+    `inside` is the container there that buildbox is in, if it is: the id tells it, see container_of.
     After a fault of the engine, or one that nobody expected, the file stays: something may be left in the
     engine, which the next sweep removes. Raises ArchiveError.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        run, descriptor = _new(folder)
+        run, descriptor = _new(folder, f"{_INSIDE}{inside[:12]}" if inside else "")
     except OSError as error:
         raise _unwritable(folder, error) from None
     path = folder / run
@@ -42,6 +46,11 @@ def lease(folder: Path, address: str) -> Iterator[str]:
         raise
     finally:
         os.close(descriptor)
+
+
+def container_of(run: str) -> str:
+    """The container that the run's buildbox was in, by its id's beginning; "" where it was in none."""
+    return run.partition(_INSIDE)[2]
 
 
 def sweep(folder: Path, address: str, now: float, remove: Callable[[str], None]) -> int:
@@ -83,9 +92,9 @@ def _unwritable(folder: Path, error: OSError) -> ArchiveError:
     )
 
 
-def _new(folder: Path) -> tuple[str, int]:
+def _new(folder: Path, end: str) -> tuple[str, int]:
     while True:
-        run = os.urandom(6).hex()
+        run = os.urandom(6).hex() + end
         try:
             descriptor = os.open(folder / run, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:

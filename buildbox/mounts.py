@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-MOUNTINFO = Path("/proc/self/mountinfo")
+_MOUNTINFO = Path("/proc/self/mountinfo")
 
 
 @dataclass(frozen=True)
@@ -15,18 +16,28 @@ class Mount:
 
     point: Path  # a real path
     kind: str  # the type of the file system
+    root: str = "/"  # what of that file system is seen there
+
+
+def mounts_here() -> tuple[Mount, ...]:
+    """Those of this process; none where the kernel doesn't list them."""
+    try:
+        return tuple(parse_mounts(os.fsdecode(_MOUNTINFO.read_bytes())))
+    except OSError:
+        return ()
 
 
 def parse_mounts(text: str) -> Iterator[Mount]:
     """The mounts, in the kernel's order: of two at one place the later one is seen.
 
-    The mount point is a line's fifth field, with octal escapes, the type the first one behind the hyphen.
+    The root is a line's fourth field, the mount point the fifth, both with octal escapes; the type is the
+    first one behind the hyphen.
     """
     for line in text.splitlines():
         fields = line.split(" ")
         if "-" in fields[6:]:
             kind = fields[fields.index("-", 6) + 1 :][:1]
-            yield Mount(Path(_unescaped(fields[4])), "".join(kind))
+            yield Mount(Path(_unescaped(fields[4])), "".join(kind), _unescaped(fields[3]))
 
 
 def _unescaped(text: str) -> str:

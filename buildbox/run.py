@@ -13,7 +13,7 @@ from buildbox.container import RUN_LABEL, docker_command
 from buildbox.engine.protocol import Engine, ImageMissing
 from buildbox.execute import Outcome, Output, Streams
 from buildbox.execute.life import execute
-from buildbox.leases import sweep
+from buildbox.leases import container_of, sweep
 from buildbox.masking import Masked
 from buildbox.session import Session
 from buildbox.surroundings import Ears, Seats, mounted_view, surrounded
@@ -72,16 +72,33 @@ def sweep_dead(engine: Engine, runs: Path, now: float, runtime: str | None = Non
 
         nonlocal removed
         sweep_secrets(run, runs.stat().st_uid, runtime)
-        for container, _ in engine.containers(RUN_LABEL, run):
-            engine.remove(container)
-            removed += 1
-        for network, _ in engine.networks(RUN_LABEL, run):  # which containers were in
-            engine.remove_network(network)
-        for volume, _ in engine.volumes(RUN_LABEL, run):
-            engine.remove_volume(volume)
+        removed += _remove_all(engine, run)
 
     sweep(runs, engine.address, now, remove)
     return removed
+
+
+def sweep_orphans(engine: Engine) -> int:
+    """Removes what runs left whose buildbox was in a container of the engine's that has ended since.
+
+    No other sweep may know of them: their notes can be gone with it. Gives the number of containers.
+    """
+    lists = (engine.containers, engine.networks, engine.volumes)
+    runs = {run for each in lists for _, run in each(RUN_LABEL) if container_of(run)}
+    ended = {inside for inside in map(container_of, runs) if not engine.is_running(inside)}
+    return sum(_remove_all(engine, run) for run in sorted(runs) if container_of(run) in ended)
+
+
+def _remove_all(engine: Engine, run: str) -> int:
+    """Removes what the run has in the engine; gives the number of containers."""
+    containers = engine.containers(RUN_LABEL, run)
+    for container, _ in containers:
+        engine.remove(container)
+    for network, _ in engine.networks(RUN_LABEL, run):  # which containers were in
+        engine.remove_network(network)
+    for volume, _ in engine.volumes(RUN_LABEL, run):
+        engine.remove_volume(volume)
+    return len(containers)
 
 
 def _with_image(session: Session, step: Step, attempt: Callable[[ArchivedImage, str], Outcome]) -> Outcome:

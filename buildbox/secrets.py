@@ -17,7 +17,7 @@ from pathlib import Path
 from buildbox.config.user import SecretSource
 from buildbox.container import Bind
 from buildbox.errors import EngineError, UsageError
-from buildbox.mounts import MOUNTINFO, parse_mounts
+from buildbox.mounts import Mount, mounts_here
 
 FOLDER = "/run/secrets"  # in the container
 LARGEST = 1 << 20  # bytes of a value
@@ -199,7 +199,7 @@ def _candidates(runtime: str | None) -> Iterator[Path]:
 
 def place_in_memory(runtime: str | None) -> Path:
     """The folder in memory that secrets are kept in. Raises UsageError where there is none."""
-    mounts = os.fsdecode(MOUNTINFO.read_bytes()) if MOUNTINFO.exists() else ""
+    mounts = mounts_here()
     for folder in _candidates(runtime):
         real = Path(os.path.realpath(folder))
         if os.access(real, os.W_OK | os.X_OK) and file_system(mounts, real) in _IN_MEMORY:
@@ -210,13 +210,10 @@ def place_in_memory(runtime: str | None) -> Path:
     )
 
 
-def file_system(mounts: str, path: Path) -> str:
-    """The type of the file system that the real path `path` is in; "" where it isn't known.
-
-    `mounts` is /proc/self/mountinfo.
-    """
+def file_system(mounts: Iterable[Mount], path: Path) -> str:
+    """The type of the file system that the real path `path` is in; "" where it isn't known."""
     best, found = 0, ""
-    for mount in parse_mounts(mounts):
+    for mount in mounts:
         parts = mount.point.parts
         if path.parts[: len(parts)] == parts and len(parts) >= best:
             best, found = len(parts), mount.kind

@@ -255,12 +255,19 @@ class Call:
 
         Raises EngineError, ArchiveError.
         """
+        from buildbox.engine.sight import outlook
         from buildbox.leases import lease
-        from buildbox.run import sweep_dead
+        from buildbox.run import sweep_dead, sweep_orphans
 
         engine = self.connect(address)
-        runs = self.host.data / "runs"
-        with lease(runs, address.url) as run:
+        runs, inside = self.host.data / "runs", ""
+        if outlook(address).is_outside:
+            from buildbox.engine.within import own_container
+
+            temporary = Path(self.host.env.get("TMPDIR") or "/tmp")
+            inside = own_container(engine, (temporary, self.host.data, Path("/var/tmp")))
+            sweep_orphans(engine)
+        with lease(runs, address.url, inside) as run:
             sweep_dead(engine, runs, self.host.now, self.host.env.get("XDG_RUNTIME_DIR"))
             yield engine, run
             engine.close()

@@ -30,13 +30,14 @@ def clean(
 
     With --json: {"containers": N, "caches": N}.
     """
-    from buildbox.run import sweep_dead
+    from buildbox.run import sweep_dead, sweep_orphans
 
     call: Call = ctx.obj
     root = None if all_caches or not caches else call.project_root()
     engine = call.connect(call.address())
     host = call.host
     removed = sweep_dead(engine, host.data / "runs", host.now, host.env.get("XDG_RUNTIME_DIR"))
+    removed += sweep_orphans(engine)
     dropped = 0
     if caches or all_caches:
         from buildbox.caches import remove_caches

@@ -287,6 +287,13 @@ class DockerEngine:
         except NotFound:
             return False
 
+    def is_running(self, container: str) -> bool:
+        try:
+            with self._asking("look at a container") as api:
+                return bool(api.inspect_container(container)["State"]["Running"])
+        except NotFound:
+            return False
+
     def signal(self, container: str, name: str) -> None:
         if self._podman and name != "SIGKILL":
             with suppress(EngineError):  # there may be no shell

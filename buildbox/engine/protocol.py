@@ -143,6 +143,9 @@ class Engine(Protocol):
     def start(self, container: str) -> None:
         """Starts a created container."""
 
+    def is_running(self, container: str) -> bool:
+        """Whether a container, by its id or the beginning of it, runs; not if there is none."""
+
     def signal(self, container: str, name: str) -> None:
         """Sends a signal (`SIGINT`) to the container's first process; nothing if it has ended."""
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from buildbox.config.model import FILE_NAME
 from buildbox.engine.find import Address, in_container
 from buildbox.engine.protocol import Engine
-from buildbox.mounts import MOUNTINFO, parse_mounts
+from buildbox.mounts import mounts_here
 from buildbox.workspace import own_folder
 
 _ENGINES = ("dockerd", "podman", "systemd")  # the last one listens in their place until they are needed
@@ -117,7 +117,7 @@ class Sight:
             return self.outlook.sees_all
         folder = path if path.is_dir() else path.parent
         with self._lock:
-            self._mounts = self._mounts or _mount_points()
+            self._mounts = self._mounts or tuple(mount.point for mount in mounts_here())
             for known, answer in self._known.items():
                 if folder == known or (known in folder.parents and not self._mounted(known, folder)):
                     return answer
@@ -143,21 +143,14 @@ class Sight:
                 if folder.samefile(f"{peer.root}{folder}"):
                     return True
         try:
-            with _nonce(folder, self._mounts) as file:
+            with nonce(folder, self._mounts) as file:
                 return self._engine.has_path(str(file))
         except OSError:
             return False  # nothing can be written there, so nothing can be proven
 
 
-def _mount_points() -> tuple[Path, ...]:
-    try:
-        return tuple(mount.point for mount in parse_mounts(os.fsdecode(MOUNTINFO.read_bytes())))
-    except OSError:
-        return ()
-
-
 @contextmanager
-def _nonce(folder: Path, mounts: Container[Path]) -> Iterator[Path]:
+def nonce(folder: Path, mounts: Container[Path]) -> Iterator[Path]:
     """A file in `folder` whose name nobody could guess; in a project where nothing looks for inputs.
 
     Raises OSError.

@@ -143,6 +143,10 @@ class FakeEngine:
     def wait(self, container: str, *, after_output: bool = False) -> Ended:
         return Ended(self._find(container).wait())
 
+    def is_running(self, container: str) -> bool:
+        found = self._containers.get(container)
+        return bool(found and found.process and not found.ended)
+
     def signal(self, container: str, name: str) -> None:
         if container in self._containers:
             self._containers[container].signal(signal.Signals[name])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from buildbox.errors import ArchiveError, EngineError, UsageError
-from buildbox.leases import lease, sweep
+from buildbox.leases import container_of, lease, sweep
 
 HERE = "unix:///var/run/docker.sock"
 ELSEWHERE = "tcp://build.example.com:2376"
@@ -82,6 +82,16 @@ def test_a_run_does_not_sweep_itself(tmp_path: Path) -> None:
 def test_two_runs_have_two_ids(tmp_path: Path) -> None:
     with lease(tmp_path, HERE) as one, lease(tmp_path, HERE) as other:
         assert one != other
+
+
+def test_a_run_in_a_container_names_it(tmp_path: Path) -> None:
+    """It is as alive as any other, and swept by its file, too."""
+    with lease(tmp_path, HERE, "abcdef0123456789" * 4) as run, lease(tmp_path, HERE) as other:
+        assert (container_of(run), container_of(other)) == ("abcdef012345", "")
+        assert run.isalnum(), "it is a part of names"
+        assert swept(tmp_path) == []
+    (tmp_path / run).write_text(HERE)
+    assert swept(tmp_path) == [run]
 
 
 def test_runs_of_another_engine_are_left_alone(tmp_path: Path) -> None:

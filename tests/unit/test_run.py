@@ -19,7 +19,7 @@ from buildbox.oci import Platform
 from buildbox.progress import Silent
 from buildbox.reference import ImageRef
 from buildbox.registry.client import Registry
-from buildbox.run import run_step, sweep_dead
+from buildbox.run import run_step, sweep_dead, sweep_orphans
 from buildbox.session import Session
 from buildbox.tasks.plan import Step, plan_tasks
 from buildbox.trust import Bounds
@@ -177,6 +177,34 @@ def test_only_what_dead_runs_left_is_swept(session: Session, tmp_path: Path) -> 
         assert engine.left == kept
         assert [run for _, run in engine.volumes(RUN_LABEL)] == [alive]
         assert [run for _, run in engine.networks(RUN_LABEL)] == [alive]
+    engine.close()
+
+
+def test_what_a_run_left_goes_with_the_container_that_its_buildbox_was_in(
+    session: Session, tmp_path: Path
+) -> None:
+    """Nobody else may touch it while that runs, and nobody's whose runs were in none."""
+    engine = fake(session)
+    engine.images["sha256:x"] = {}
+
+    def container(*argv: str, run: str = "") -> str:
+        labels = ((RUN_LABEL, run),) if run else ()
+        return engine.create(ContainerSpec("sha256:x", argv, (), "/", "0:0", labels=labels))
+
+    alive, ended = container("sleep", "60"), container("true")
+    for each in (alive, ended):
+        engine.start(each)
+    engine.wait(ended)
+    kept = [alive, ended]
+    for run in ("0123456789ab", f"1123456789abin{alive}"):
+        kept.append(container("true", run=run))
+    for gone in (ended, "nobody"):
+        container("true", run=f"2123456789abin{gone}")
+        engine.make_volume(f"volume-{gone}", {RUN_LABEL: f"2123456789abin{gone}"})
+        engine.make_network(f"network-{gone}", {RUN_LABEL: f"3123456789abin{gone}"}, internal=True)
+    assert sweep_orphans(engine) == 2
+    assert engine.left == kept
+    assert engine.volumes(RUN_LABEL) == engine.networks(RUN_LABEL) == []
     engine.close()
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from buildbox.config.user import SecretSource
 from buildbox.errors import EngineError, UsageError
+from buildbox.mounts import parse_mounts
 from buildbox.secrets import file_system, gather, require_local, secret_files, sweep_secrets
 
 ENV = {"PATH": os.defpath}
@@ -148,8 +149,9 @@ def test_the_file_system_of_a_path() -> None:
         "/a b": "tmpfs",
         "/twice": "xfs",
     }
-    assert {path: file_system(mounts, Path(path)) for path in kinds} == kinds
-    assert file_system("", Path("/")) == ""
+    found = tuple(parse_mounts(mounts))
+    assert {path: file_system(found, Path(path)) for path in kinds} == kinds
+    assert file_system((), Path("/")) == ""
 
 
 def test_secrets_are_sent_to_no_other_machine() -> None:

@@ -19,6 +19,7 @@ from tests.support.project import DOCKER_SOCKET, ME, Project, keep_image
 from tests.support.tiny_image import tiny_image
 
 MakeProject = Callable[[str], Project]
+MARK = "buildbox.tests.folder"
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +47,8 @@ def make_project() -> Iterator[MakeProject]:
         def make(tasks: str) -> Project:
             home = Path(folder) / "home"
             home.mkdir()
-            pin = keep_image(home, tiny_image(), "tests/busybox:1")
+            image = tiny_image(config={"Labels": {MARK: folder}})  # which containers of it have, too
+            pin = keep_image(home, image, "tests/busybox:1")
             project = Project(Path(folder) / "project", home, ME)
             project.root.mkdir()
             text = f'[toolchains.box]\nimage = "{pin}"\n{tasks}'.replace("{pin}", pin)

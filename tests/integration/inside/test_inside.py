@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.integration.inside.conftest import MakeProject
+from tests.integration.inside.conftest import MARK, MakeProject
 from tests.support.boxed import Boxed
 from tests.support.project import DOCKER_SOCKET, STRANGER, Project
 
@@ -54,17 +57,6 @@ def elsewhere(image: str, project: Project, **options: object) -> Boxed:
     """A container that has the project, and buildbox's own folder, under other paths."""
     mounts = {project.root: ELSEWHERE, project.home: HOME}
     return Boxed(image, mounts, ELSEWHERE, HOME, **options)  # type: ignore[arg-type]
-
-
-def left() -> str:
-    """Containers, networks and volumes of runs that the engine has."""
-    words = (("ps", "-aq"), ("network", "ls", "-q"), ("volume", "ls", "-q"))
-    return "".join(
-        subprocess.run(
-            ["docker", *each, "--filter", "label=buildbox.run"], capture_output=True, text=True, check=True
-        ).stdout
-        for each in words
-    )
 
 
 def test_under_another_path_mounted_tasks_are_refused(python_image: str, project: Project) -> None:
@@ -167,3 +159,58 @@ def test_a_user_without_the_sockets_group(python_image: str, project: Project) -
     assert f"sub/input {STRANGER}:{STRANGER} 644" in (project.root / "out/tree").read_text()
     assert (project.root / "out/tree").stat().st_uid == STRANGER
     project.ok("clean", "--caches")
+
+
+def test_runs_in_containers_and_on_the_host_leave_each_other_alone(
+    python_image: str, make_project: MakeProject
+) -> None:
+    """Whether they share buildbox's own folder or not; and what a killed one leaves goes with the next."""
+    project = make_project('[tasks.long]\nhermetic = true\nrun = "sleep 600"\n[tasks.short]\nrun = "true"')
+    shared = Boxed(python_image, {project.root: project.root, project.home: HOME}, project.root, HOME)
+    apart = Boxed(
+        python_image,
+        {project.root: project.root, project.home / "archive": HOME / "archive"},
+        project.root,
+        HOME,
+    )
+    with started(shared) as one, started(apart) as other, project.start("run", "long") as on_host:
+        try:
+            wait_for(project, 3)
+            for call in (project, shared, apart):
+                call.ok("run", "short")
+                project.ok("clean")
+            assert len(tasks(project)) == 3
+            subprocess.run(["docker", "kill", one, other], check=True, capture_output=True)
+            wait_for(project, 3)
+            shared.ok("run", "short")  # which knows the one by its file, the other by its container
+            assert len(tasks(project)) == 1
+        finally:
+            on_host.terminate()
+    assert tasks(project) == []
+
+
+@contextmanager
+def started(inside: Boxed) -> Iterator[str]:
+    """A container in which the task `long` runs; its name."""
+    name = f"buildbox-tests-{os.urandom(6).hex()}"
+    command = inside.command("run", "long", name=name)
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield name
+        finally:
+            subprocess.run(["docker", "rm", "-f", name], check=False, capture_output=True)
+            process.wait(30)
+
+
+def tasks(project: Project) -> list[str]:
+    """The containers of the project's tasks that are there."""
+    command = ["docker", "ps", "-aq", "--filter", f"label={MARK}={project.root.parent}"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
+def wait_for(project: Project, number: int) -> None:
+    """Waits until there are `number` of them."""
+    deadline = time.monotonic() + 30
+    while len(tasks(project)) != number:
+        assert time.monotonic() < deadline, tasks(project)
+        time.sleep(0.1)
