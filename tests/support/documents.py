@@ -117,7 +117,7 @@ class Shell:
 
     folder: Path
     env: Mapping[str, str]
-    patience: float = 120  # seconds for a command
+    patience: float = 300  # seconds for a command
     names: Mapping[str, str] = field(default_factory=dict)  # what the document calls things -> what they are
     _seen: bytes = b""
 
