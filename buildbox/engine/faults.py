@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -92,6 +93,16 @@ def missing_network(said: str) -> str | None:
     return match[1] if match else None
 
 
+def _of_tls(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate isn't to be trusted: {error.verify_message}"
+    if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
+        return "it doesn't speak TLS"
+    if error.reason and "ALERT" in error.reason:
+        return f"it refuses our certificate: {error.reason.partition('ALERT_')[2].replace('_', ' ').lower()}"
+    return f"TLS failed: {error.reason or error}"
+
+
 def in_words(error: BaseException) -> str:
     """What was at the bottom of `error`: the SDK's own text wraps it three times."""
     seen = error
@@ -103,5 +114,9 @@ def in_words(error: BaseException) -> str:
         seen = below
     if isinstance(seen, requests.exceptions.InvalidJSONError):
         return "what answers there is not a container engine"
+    if isinstance(seen, requests.exceptions.HTTPError) and b"HTTPS server" in seen.response.content:
+        return "it wants TLS"
+    if isinstance(seen, ssl.SSLError):
+        return _of_tls(seen)
     text = seen.strerror if isinstance(seen, OSError) and seen.strerror else str(seen)
     return text or type(seen).__name__

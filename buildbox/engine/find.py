@@ -131,9 +131,26 @@ def cannot_reach(host: Host, address: Address, problem: str) -> EngineError:
         others = [other for other in usual_sockets(host) if other != path and _is_socket(other)]
         hint = f"There is one at unix://{others[0]}." if others else how_to_get_one(host)
         return EngineError(f"{where} can't be reached: {problem}", hint)
-    return EngineError(
-        f"{where} can't be reached: {problem}",
-        "Check the address, the TLS settings, and that the engine runs.",
+    return EngineError(f"{where} can't be reached: {problem}", _how_to_reach(address))
+
+
+def _how_to_reach(address: Address) -> str:
+    """What to try for an engine elsewhere."""
+    if address.url.startswith("ssh://"):
+        parts = urlsplit(address.url)
+        port = f" -p {parts.port}" if parts.port else ""
+        user = f"{parts.username}@" if parts.username else ""
+        return (
+            f"Try by hand: ssh{port} {user}{parts.hostname} docker version\n"
+            "It may ask nothing: take a key without a passphrase, or have it in ssh-agent, and a host that is"
+            " known."
+        )
+    if address.tls_folder:
+        folder = address.tls_folder
+        return f"Check the address, ca.pem, cert.pem and key.pem in {folder}, and that the engine runs."
+    return (
+        "Check the address, and that the engine runs. One that wants TLS needs DOCKER_TLS_VERIFY=1 and,"
+        " in DOCKER_CERT_PATH, ca.pem, cert.pem and key.pem."
     )
 
 
@@ -147,6 +164,11 @@ def _checked(url: str, origin: str) -> str:
             f"{origin}: {url!r} is not an engine's address",
             "Write unix:///path/to/socket, tcp://host:port or ssh://user@host.",
         )
+    if scheme == "ssh" and (urlsplit(url).password is not None or "?" in rest or "#" in rest):
+        raise UsageError(
+            f"{origin}: an ssh address is ssh://USER@HOST:PORT, without a password",
+            "Keys and all else are ssh's own affair: see ssh_config(5).",
+        )
     return url
 
 
@@ -154,7 +176,8 @@ def _has_place(url: str) -> bool:
     """Whether a host is named, and its port, if there is one, is one."""
     try:
         parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0
+        # A host with a hyphen in front would be an option for programs such as ssh.
+        return bool(parts.hostname) and not str(parts.hostname).startswith("-") and parts.port != 0
     except ValueError:
         return False
 

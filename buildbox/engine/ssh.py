@@ -29,10 +29,12 @@ def ssh_command(url: str, silence: int) -> tuple[str, ...]:
     options = {**_OPTIONS, "ServerAliveInterval": str(max(1, silence // 3)), "ServerAliveCountMax": "3"}
     user = ("-l", unquote(parts.username)) if parts.username else ()
     port = ("-p", str(parts.port)) if parts.port else ()
+    place = parts.netloc.rpartition("@")[2]  # the parts' hostname is in small letters
+    host = place[1:].partition("]")[0] if place.startswith("[") else place.partition(":")[0]
     path = unquote(parts.path)
     there = ("docker", *(("--host", f"unix://{path}") if path.strip("/") else ()), "system", "dial-stdio")
     words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    return ("ssh", "-T", *words, *user, *port, "--", parts.hostname or "", shlex.join(there))
+    return ("ssh", "-T", *words, *user, *port, "--", host, shlex.join(there))
 
 
 def dial_ssh(command: Sequence[str]) -> socket.socket:
@@ -61,7 +63,11 @@ class SshSocket(socket.socket):
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         """As socket.socket's. Raises ConnectionResetError, with ssh's words, where the connection is lost."""
-        count = super().recv_into(buffer, nbytes, flags)
+        try:
+            count = super().recv_into(buffer, nbytes, flags)
+        except ConnectionError:  # it left what we had sent unread
+            self._require_good_end()
+            raise
         if not count:
             self._require_good_end()
         return count
