@@ -120,11 +120,7 @@ def cannot_reach(host: Host, address: Address, problem: str) -> EngineError:
     where = f"the engine at {address.url} ({address.why})"
     local = address.is_local
     if local and ("PermissionError" in problem or "Permission denied" in problem):
-        hint = 'Join the group that owns the socket: sudo usermod -aG docker "$USER", then log in again.'
-        if in_container():
-            gid = address.path.stat().st_gid
-            hint = f"Start this container with the group that owns the socket (docker run --group-add {gid})."
-        return EngineError(f"{where} may not be used by this user", hint)
+        return EngineError(f"{where} may not be used by this user", _how_to_join(address.path))
     if local:
         path = address.path
         problem = "nothing answers there" if path.exists() else "there is no such socket"
@@ -152,6 +148,21 @@ def _how_to_reach(address: Address) -> str:
         "Check the address, and that the engine runs. One that wants TLS needs DOCKER_TLS_VERIFY=1 and,"
         " in DOCKER_CERT_PATH, ca.pem, cert.pem and key.pem."
     )
+
+
+def _how_to_join(path: Path) -> str:
+    """What to do for the group of the socket `path`; one of the host's has no name in a container."""
+    import grp
+
+    try:
+        gid = path.stat().st_gid
+        grp.getgrgid(gid)
+    except KeyError:
+        if in_container():
+            return f"Start this container with the group that owns the socket (docker run --group-add {gid})."
+    except OSError:
+        pass  # it is gone
+    return 'Join the group that owns the socket: sudo usermod -aG docker "$USER", then log in again.'
 
 
 def _checked(url: str, origin: str) -> str:

@@ -23,6 +23,7 @@ from buildbox.mounts import mounts_here
 from buildbox.workspace import own_folder
 
 _ENGINES = ("dockerd", "podman", "systemd")  # the last one listens in their place until they are needed
+_OUTSIDE = "this buildbox runs in a container; the engine at {} is outside of it"
 _CREDENTIALS = struct.Struct("3i")  # ucred of unix(7): pid, uid, gid
 
 
@@ -61,11 +62,7 @@ class Outlook:
     sees_all: bool | None  # None: in doubt
     why: str = ""  # it may not see this machine's files; {} stands for its address
     peer: Peer | None = None
-
-    @property
-    def is_outside(self) -> bool:
-        """Whether buildbox is in a container that the engine isn't in."""
-        return self.sees_all is None and self.peer is not None and (self.peer.pid == 0 or in_container())
+    is_outside: bool = False  # of the container that buildbox is in
 
 
 def outlook(address: Address) -> Outlook:
@@ -77,15 +74,19 @@ def outlook(address: Address) -> Outlook:
     peer = peer_of(address.path)
     if peer is None:
         return Outlook(True)  # it will be found missing when it is asked
-    if peer.pid == 0 or in_container():
-        return Outlook(None, "this buildbox runs in a container; the engine at {} is outside of it", peer)
+    if peer.pid == 0:
+        return Outlook(None, _OUTSIDE, peer, is_outside=True)
     if peer.name and peer.name not in _ENGINES:
         return Outlook(None, f"the engine at {{}} is reached by way of {peer.name}", peer)
     try:
-        same = Path(f"/proc/{peer.pid}/ns/mnt").samefile("/proc/self/ns/mnt")
+        if Path(f"/proc/{peer.pid}/ns/mnt").samefile("/proc/self/ns/mnt"):
+            return Outlook(True)
     except OSError:
-        return Outlook(True)  # an engine of root's, of which nobody else may know more
-    return Outlook(True if same else None, "the engine at {} has mounts of its own", peer)
+        if not in_container():
+            return Outlook(True)  # an engine of root's, of which nobody else may know more
+    if in_container():
+        return Outlook(None, _OUTSIDE, peer, is_outside=True)
+    return Outlook(None, "the engine at {} has mounts of its own", peer)
 
 
 class Sight:

@@ -168,7 +168,7 @@ def test_the_worst_counts(found: list[Check], state: str, status: int) -> None:
 def test_an_engine_outside_of_our_container(tmp_path: Path) -> None:
     """What it sees is found out, and what that means for tasks is said."""
     told = "this buildbox runs in a container; the engine at unix:///fake is outside of it"
-    view = Outlook(None, told.replace("unix:///fake", "{}"), Peer(0, ""))
+    view = Outlook(None, told.replace("unix:///fake", "{}"), Peer(0, ""), is_outside=True)
     for engine, state in ((FakeEngine(), OK), (Blind(), WARN)):
         found = checks.sight(Sight(engine, view), tmp_path)
         assert (found.name, found.state) == ("files", state)
