@@ -92,7 +92,7 @@ def find_repository(cwd: Path, folder: Path, env: Mapping[str, str]) -> Reposito
     top, git_dir, common_dir, index = places
     fixed = {"GIT_DIR": str(git_dir), "GIT_WORK_TREE": str(top)} if told else {}
     fixed |= {"GIT_COMMON_DIR": str(common_dir)} if "GIT_COMMON_DIR" in told else {}
-    in_hook = bool(env.get("GIT_INDEX_FILE"))
+    in_hook = bool(env.get("GIT_INDEX_FILE")) and Path(os.path.realpath(cwd)).is_relative_to(top)
     if in_hook:
         index = top / env["GIT_INDEX_FILE"]
     ours.update(fixed, GIT_INDEX_FILE=str(index))

@@ -25,6 +25,7 @@ from buildbox.trees.borrowed import find_repository as find_objects
 from buildbox.trees.checkout import checkout
 from buildbox.trees.faults import explained
 from buildbox.trees.git import clean_environment
+from buildbox.trees.memo import forget
 from buildbox.workspace import FOLDER, STATE, own_folder
 
 _OWN_GIT = "/run/buildbox/staged"  # where mounted tasks see the git folder of the snapshot
@@ -82,10 +83,11 @@ class Snapshot:
 
 
 @contextmanager
-def snapshot(repository: Repository, project: str) -> Iterator[Snapshot]:
+def snapshot(repository: Repository, project: str, data: Path) -> Iterator[Snapshot]:
     """What is staged, as a folder; gone at the end of the context. `project`: where the project is in it.
 
-    Raises UsageError, TreeError where it can't be made; CommitGone where a submodule's commit isn't at hand.
+    What was noted about it in buildbox's own folder `data` goes, too. Raises UsageError, TreeError where it
+    can't be made; CommitGone where a submodule's commit isn't at hand.
     """
     home = repository.top / project
     own = own_folder(home, STATE)
@@ -96,8 +98,12 @@ def snapshot(repository: Repository, project: str) -> Iterator[Snapshot]:
             f"{FOLDER} must be a folder, not a link.",
         )
     with stages(own) as places:
-        folder = places.new()
-        yield _made(repository, folder)
+        made = _made(repository, places.new())
+        try:
+            yield made
+        finally:
+            for place in (project, *made.objects):
+                forget(data, made.top / place)
 
 
 def _made(repository: Repository, folder: Path) -> Snapshot:

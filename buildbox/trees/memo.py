@@ -155,6 +155,13 @@ def tidy(data: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def forget(data: Path, root: Path) -> None:
+    """Removes the memos of a working tree that was there for a while only: they would push out others'."""
+    import shutil
+
+    shutil.rmtree(memo_folder(data, root), ignore_errors=True)
+
+
 def _read(path: Path, wanted: str | None = None) -> str | None:
     """What is in a memo; None where it is damaged, isn't there, or its sha256 isn't `wanted`."""
     try:

@@ -213,3 +213,25 @@ def test_a_command_without_a_task(root: Path) -> None:
     with pytest.raises(NotAllowed, match="the command wants") as caught:
         check(root, replace(TASK, name="", network="host"))
     assert "defaults.network" in caught.value.reason
+
+
+def test_tasks_that_see_a_copy_have_what_the_project_is_allowed(root: Path, tmp_path: Path) -> None:
+    """A mount from within the project comes from the copy, all else from around the project itself."""
+    copy = tmp_path / "copies" / "one"
+    for folder in (root / "data", copy / "data", root.parent / "shared"):
+        folder.mkdir(parents=True, exist_ok=True)
+    shared = root.parent / "shared"
+    mounts = (
+        MountEntry("data", "/a"),
+        MountEntry(str(root / "data"), "/b"),
+        MountEntry("../shared", "/c"),
+    )
+    bounds = Bounds(copy, Allowance(mounts=(shared,)), (), tmp_path / "config.toml", home=root)
+    found = check_task(replace(TASK, mounts=mounts), bounds)
+    assert [mount.source for mount in found] == [copy / "data", copy / "data", shared]
+    with pytest.raises(NotAllowed) as caught:
+        check_task(replace(TASK, mounts=mounts), replace(bounds, allowance=Allowance()))
+    assert f'[allow."{root}"]' in caught.value.hint
+    with pytest.raises(NotAllowed, match="lies in the project's folder"):
+        (root / "config.toml").write_text("")
+        check_task(TASK, replace(bounds, user_config=root / "config.toml"))

@@ -98,7 +98,7 @@ def _run_staged(call: Call, tasks: Sequence[str] | None, allow: Sequence[str], *
     if not has_changes(repository, inside):
         call.console.say("nothing is staged, so there is nothing to check")
         return 0
-    with snapshot(repository, inside) as made:
+    with snapshot(repository, inside, host.data) as made:
         project = Project(repository.top / inside, read_staged(made, repository, inside))
         staged = Staged(made.top / inside, made.binds(inside, host.data))
         status = _run(call, project, _plan(call, project, tasks, files=files), allow, staged)

@@ -167,7 +167,9 @@ def test_a_hermetic_task_that_has_passed_with_this_content_is_not_run_again(make
     assert repo.buildbox("run", "made").err == ""
     repo.ok("add", "a.txt")
     repo.write({"a.txt": "3\n"})
+    noted = sorted((repo.home / "trees").iterdir())
     assert "made cached" in repo.hook().err
+    assert sorted((repo.home / "trees").iterdir()) == noted, "nothing is noted of what is gone"
     repo.ok("add", "a.txt")
     assert repo.hook().err == ""
     assert (repo.top / "out").read_text() == "2\n", "nothing of a hook's comes into the working tree"
@@ -214,7 +216,8 @@ def test_another_repositorys_hook_that_calls_us(make_repo: MakeRepo, tmp_path: P
     other = tmp_path / "other"
     other.mkdir()
     repo.ok("init", "-q", cwd=other)
-    env = {"GIT_DIR": str(other / ".git"), "GIT_WORK_TREE": str(other)}
+    index = str(other / ".git/index")
+    env = {"GIT_DIR": str(other / ".git"), "GIT_WORK_TREE": str(other), "GIT_INDEX_FILE": index}
     done = repo.buildbox("-C", str(repo.root), "hook", "run", cwd=other, env=env)
     assert (done.status, done.out.split()[0]) == (0, "2"), done.err
 
