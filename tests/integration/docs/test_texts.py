@@ -8,8 +8,27 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.docs.test_run import HOWTOS
+from tests.support.documents import blocks, commands
 from tests.support.project import REPOSITORY
 
+DOCS = REPOSITORY / "docs"
+RUN = {"tutorial.md", *(f"howto/{name}.md" for name in HOWTOS)}
+NOT_RUN = {  # commands, each with its reason in the document
+    "tutorial.md": 1,
+    "howto/air-gapped.md": 2,
+    "howto/corporate-network.md": 1,
+    "howto/private-registry.md": 1,
+}
+NOT_COMPARED = {  # at most so many placeholders in what commands print
+    "tutorial.md": 38,
+    "howto/air-gapped.md": 10,
+    "howto/ci.md": 7,
+    "howto/corporate-network.md": 3,
+    "howto/keeping-builds.md": 30,
+    "howto/pre-commit.md": 1,
+    "howto/private-registry.md": 6,
+}
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
@@ -52,3 +71,15 @@ def test_a_broken_link_is_found(tmp_path: Path) -> None:
     document.write_text("# A `title`, here\n\n## On\n")
     text = "[a](b.md) [b](a.md#on) [c](#a-title-here) [d](a.md#off) `[e](f.md)` [g](https://example.com/h)"
     assert broken(document, text) == ["b.md", "a.md#off"]
+
+
+@pytest.mark.parametrize("name", sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")))
+def test_commands_are_run_and_compared(name: str) -> None:
+    found = list(blocks((DOCS / name).read_text()))
+    assert [f"line {block.line}" for block in found if block.language in ("sh", "bash", "shell")] == []
+    consoles = [block for block in found if block.language == "console"]
+    left_out = [block for block in consoles if block.mark == "not run"]
+    assert name in RUN or left_out == consoles, "say why it isn't run, or add it to test_run.py"
+    assert sum(len(commands(block)) for block in left_out) == NOT_RUN.get(name, 0)
+    compared = [command for block in consoles if block.mark != "not run" for command in commands(block)]
+    assert sum(command.placeholders for command in compared) <= NOT_COMPARED.get(name, 0)
