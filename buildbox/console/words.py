@@ -30,6 +30,8 @@ def failure(step: Step, outcome: Outcome) -> str:
         return f"{said}; the kernel killed a program of it, which needed more than {limit}"
     if outcome.status == Exit.BROKEN_PIPE:
         return ""
+    if outcome.status == _KILLED and step.task.memory:  # Podman before 5 doesn't tell
+        return f"failed: exit status {_KILLED}, perhaps at its memory limit ({step.task.memory >> 20} MiB)"
     return f"failed: exit status {outcome.status}{_MEANINGS.get(outcome.status, '')}"
 
 

@@ -110,8 +110,8 @@ def signal_all(name: str) -> tuple[str, ...]:
 def not_started(api: Any, container: Mapping[str, Any]) -> int | None:
     """127 or 126 for a container that has no such program or can't execute it; else None.
 
-    `container` is what `inspect` tells of it after its end. Podman's init ends with status 1 then, as programs
-    do for reasons of their own.
+    `container` is what `inspect` tells of it after its end. Podman's init ends with status 1 then, as
+    programs do for reasons of their own.
     """
     config = container["Config"]
     program = config["Entrypoint"][0]

@@ -49,7 +49,8 @@ def started(project: Project, task: str) -> subprocess.Popen[bytes]:
 def containers(project: Project) -> list[str]:
     """Ids of the containers of runs that this project's buildbox home knows."""
     runs = {path.name for path in (project.home / "runs").glob("*")}
-    found = APIClient(version="auto").containers(all=True, filters={"label": RUN_LABEL})
+    api = APIClient(project.environment().get("DOCKER_HOST"), version="auto")
+    found = api.containers(all=True, filters={"label": RUN_LABEL})
     return [item["Id"] for item in found if item["Labels"][RUN_LABEL] in runs]
 
 

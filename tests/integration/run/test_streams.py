@@ -199,7 +199,7 @@ def test_logs_of_the_engine_hold_nothing(make_project: MakeProject) -> None:
     project = make_project('[tasks.t]\nargv = ["sleep", "3"]\n')
     process = project.start("run", "t")
     try:
-        api = APIClient(version="auto")
+        api = APIClient(project.environment().get("DOCKER_HOST"), version="auto")
         run = ""
         while not run and process.poll() is None:
             run = next((path.name for path in (project.home / "runs").glob("*")), "")

@@ -130,7 +130,7 @@ pids = 123
     assert "NoNewPrivs:\t1" in out
     assert "no socket" in out
     assert "123" in out.split()
-    assert out.splitlines()[-1] in ("docker-init", "tini", "catatonit")
+    assert out.splitlines()[-1] in ("docker-init", "tini", "podman-init")
     mknod, sys_admin = 27, 21  # capabilities(7)
     effective = int(out.split("CapEff:\t")[1].split()[0], 16)
     assert not effective & (1 << mknod | 1 << sys_admin)

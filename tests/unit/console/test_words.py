@@ -33,6 +33,13 @@ def test_how_a_step_ended(report: Report, wanted: str) -> None:
     assert verdict(step(timeout=90.0), report) == wanted
 
 
+def test_a_kill_that_nobody_explains() -> None:
+    assert verdict(step(), failed(status=137)) == "failed: exit status 137 (3.4s)"
+    limited = step(memory=16 << 20)
+    said = "failed: exit status 137, perhaps at its memory limit (16 MiB) (3.4s)"
+    assert verdict(limited, failed(status=137)) == said
+
+
 def test_what_to_do_about_it() -> None:
     assert advice(Report("test", State.FAILED, error=ArchiveError("no room", "Free\nsome."))) == [
         "Free",
