@@ -61,7 +61,7 @@ _ID = re.compile(r"sha256:[0-9a-f]{64}")
 _NO_IMAGE = f"sha256:{'0' * 64}"
 _MADE_LABEL = "buildbox.made"  # of a volume: random, told apart by who made it
 _OUTPUT = 64 << 10  # bytes of a command's output that `execute` gives
-LONGEST_FILE = 4 << 20  # bytes of a file that `read_file` gives
+_FILE = 4 << 20  # bytes of a file that `read_file` gives
 _NO_PROGRAM = re.compile("executable file not found|no such file or directory", re.IGNORECASE)
 
 
@@ -308,16 +308,15 @@ class DockerEngine:
         try:
             with self._asking("read a file of an image") as api:
                 chunks, _ = api.get_archive(container, path)
-                data = b""
-                for chunk in chunks:
-                    data += chunk
-                    if len(data) > LONGEST_FILE:
-                        break
+                data, size = b"", 0
+                for chunk in chunks:  # to the end: an engine that isn't heard out doesn't let go of it
+                    size += len(chunk)
+                    data += chunk if size <= _FILE else b""
         except NotFound:
             return None
-        if len(data) > LONGEST_FILE:
+        if size > _FILE:
             raise ImageError(
-                f"the image's {path} is larger than {LONGEST_FILE >> 20} MiB",
+                f"the image's {path} is larger than {_FILE >> 20} MiB",
                 "buildbox reads it; an image in which that is so isn't one for tasks.",
             )
         with tarfile.open(fileobj=io.BytesIO(data)) as tar:
