@@ -33,6 +33,13 @@ LOOKED_FOR = (
     "diffoscope",
     "skopeo",
     "zstd",
+    "sshd",
+    "podman",
+    "/usr/lib/podman/netavark",
+    "/usr/lib/podman/aardvark-dns",
+    "catatonit",
+    "rootlesskit",
+    "slirp4netns",
 )
 STAMP = ".buildbox-stamp"  # in .venv: what its content was made from
 

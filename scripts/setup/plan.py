@@ -21,7 +21,9 @@ ENGINE = Need("dockerd", "docker.io", "the container engine; none answers here")
 IPTABLES = Need("iptables", "iptables", "networks for its containers")
 VENV = Need("", "python3-venv", "makes virtual environments", "Python's venv and ensurepip modules")
 MMDEBSTRAP = Need("mmdebstrap", "mmdebstrap", "makes the toolchain image", "mmdebstrap (works on Linux only)")
-UIDMAP = Need("newuidmap", "uidmap", "lets mmdebstrap work without root", "newuidmap (a shadow utility)")
+UIDMAP = Need(
+    "newuidmap", "uidmap", "lets mmdebstrap and engines work without root", "newuidmap (a shadow utility)"
+)
 DOCKERD = Need("dockerd", "docker.io", "the container engine; tests start some of their own", "dockerd")
 GIT = Need("git", "git", "tells which commit is built", "git")
 REGISTRY = Need("docker-registry", "docker-registry", "for the tests", "docker-registry (CNCF Distribution)")
@@ -33,9 +35,19 @@ FAKETIME = Need(
 DIFFOSCOPE = Need("diffoscope", "diffoscope-minimal", "tells of differences", "diffoscope")
 SKOPEO = Need("skopeo", "skopeo", "another reader of images, for the tests", "skopeo")
 ZSTD = Need("zstd", "zstd", "for the tests", "zstd")
+SSHD = Need(
+    "sshd", "openssh-server", "for the tests, which don't need the service that comes with it", "sshd"
+)
+PODMAN = Need("podman", "podman", "another engine, for the tests", "podman")
+NETAVARK = Need("/usr/lib/podman/netavark", "netavark", "Podman's networks", "netavark")
+AARDVARK = Need("/usr/lib/podman/aardvark-dns", "aardvark-dns", "names in Podman's networks", "aardvark-dns")
+CATATONIT = Need("catatonit", "catatonit", "the first process of Podman's containers", "catatonit")
+ROOTLESSKIT = Need("rootlesskit", "rootlesskit", "for an engine that isn't root's", "rootlesskit")
+SLIRP4NETNS = Need("slirp4netns", "slirp4netns", "networks for engines that aren't root's", "slirp4netns")
 
 COMMON = (IPTABLES, VENV, MMDEBSTRAP, GIT)
-TESTS = (REGISTRY, BUSYBOX, OPENSSL, FAKETIME, DIFFOSCOPE, SKOPEO, ZSTD)
+ENGINES = (PODMAN, NETAVARK, AARDVARK, CATATONIT, ROOTLESSKIT, SLIRP4NETNS, UIDMAP)
+TESTS = (REGISTRY, BUSYBOX, OPENSSL, FAKETIME, DIFFOSCOPE, SKOPEO, ZSTD, SSHD, *ENGINES)
 NEEDS = {"demo": (ENGINE, *COMMON), "test": (DOCKERD, *COMMON, *TESTS)}
 
 
@@ -59,7 +71,7 @@ def decide(machine: Machine, needs: tuple[Need, ...]) -> Plan:
     """
     if machine.engine_problem:
         raise CannotSetUp(f"{machine.engine_problem}\nNothing was changed.")
-    if machine.uid != 0:
+    if machine.uid != 0 and UIDMAP not in needs:
         needs = (*needs, UIDMAP)
     missing = tuple(need for need in needs if _is_missing(machine, need))
     plan = Plan(missing, start_engine=not machine.engine, make_venv=not machine.venv_ready)

@@ -29,7 +29,9 @@ READY = replace(
     commands=frozenset(
         {
             *("dockerd", "mmdebstrap", "git", "docker-registry", "busybox", "openssl", "newuidmap"),
-            *("faketime", "diffoscope", "skopeo", "zstd"),
+            *("faketime", "diffoscope", "skopeo", "zstd", "sshd"),
+            *("podman", "/usr/lib/podman/netavark", "/usr/lib/podman/aardvark-dns", "catatonit"),
+            *("rootlesskit", "slirp4netns"),
         }
     ),
     venv_ready=True,
@@ -59,7 +61,8 @@ def test_the_tests_need_more_than_the_demo() -> None:
     extra = set(to_install(BARE, "test")) - set(to_install(BARE, "demo"))
     assert extra == {
         *("docker-registry", "busybox-static", "openssl", "faketime", "diffoscope-minimal"),
-        *("skopeo", "zstd"),
+        *("skopeo", "zstd", "podman", "netavark", "aardvark-dns", "catatonit", "rootlesskit", "slirp4netns"),
+        *("openssh-server", "uidmap"),
     }
 
 
