@@ -31,14 +31,18 @@ class WatchedEngine:
     @property
     def changes(self) -> list[str]:
         """The requests that weren't mere questions."""
-        return [request for request in self.asked if not request.startswith(("GET ", "HEAD "))]
+        return [request for request in self.asked if not request.startswith(_QUESTIONS)]
 
     @property
     def left(self) -> int:
         """Containers that were made and not removed, where no request for one failed."""
-        made = [request for request in self.asked if request.startswith("POST containers/create")]
+        made = [request for request in self.changes if request.startswith("POST containers/create")]
         removed = [request for request in self.asked if request.startswith("DELETE containers/")]
         return len(made) - len(removed)
+
+
+# The last asks whether the engine sees a path; nothing is made.
+_QUESTIONS = ("GET ", "HEAD ", "POST containers/create?name=buildbox-sight-")
 
 
 @contextmanager
