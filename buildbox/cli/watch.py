@@ -12,6 +12,7 @@ from buildbox.config.model import FILE_NAME
 from buildbox.errors import BuildboxError
 from buildbox.tasks.plan import Plan, made_here
 from buildbox.tasks.watching import affected, replan
+from buildbox.trees.faults import shown
 
 _SETTLED = 200  # milliseconds without a change, after which a burst of them is over
 
@@ -46,4 +47,5 @@ def keep_running(call: Call, project: Project, plan: Plan, allow: Sequence[str],
 
 
 def _shown(paths: Sequence[str]) -> str:
-    return paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
+    first = shown(paths[0])
+    return first if len(paths) == 1 else f"{first} and {len(paths) - 1} more"

@@ -17,6 +17,7 @@ from buildbox.hermetic.weighing import Weighed
 from buildbox.logs import file_name
 from buildbox.oci import canonical
 from buildbox.trees.entry import Entry
+from buildbox.trees.faults import shown
 from buildbox.workspace import STATE, own_folder
 
 _MOST = 20_000  # inputs that are noted by name
@@ -65,9 +66,8 @@ def changed_inputs(last: Last, weighed: Weighed) -> list[str]:
     for path in sorted(last.inputs.keys() | now.keys()):
         before, after = last.inputs.get(path), now.get(path)
         if before != after:
-            words.append(
-                f"{path} {'is new' if before is None else 'is gone' if after is None else 'changed'}"
-            )
+            word = "is new" if before is None else "is gone" if after is None else "changed"
+            words.append(f"{shown(path)} {word}")
     return words
 
 

@@ -130,3 +130,15 @@ def test_an_image_whose_files_have_no_end(make_project: MakeProject, name: str) 
     result = project.run("run", "t")
     assert result.status == Exit.IMAGE
     assert f"buildbox: the image's /{'/'.join(name.split('/')[:2])} is larger than 4 MiB" in result.err
+
+
+def test_names_of_files_are_no_lines_of_their_own(make_project: MakeProject) -> None:
+    """Neither on a terminal nor in the log of a CI system, which takes such lines for commands."""
+    project = make_project("[tasks.t]\nhermetic = true\nrun = 'true'\n")
+    hostile = project.root / "t\r\n::error::name\33[31m"
+    hostile.write_text("1")
+    assert project.run("run", "t").status == 0
+    hostile.write_text("2")
+    out = project.ok("run", "--dry-run", "-v", "t")
+    assert "inputs: 't\\r\\n::error::name\\x1b[31m' changed\n" in out
+    assert not set(out) & {"\r", "\33"}

@@ -152,3 +152,13 @@ def test_bars_of_work_that_runs_at_once_are_drawn_together(capfd: pytest.Capture
     out, err = capfd.readouterr()
     assert out == ""
     assert all(name in err for name in ("one", "two", "three"))
+
+
+def test_what_a_message_quotes_does_nothing_to_a_terminal_and_begins_no_line(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    name = "a\r::error::b\33[2J\x9b1m\tü"
+    quoted = "a\\x0d::error::b\\x1b[2J\\x9b1m\tü"
+    PLAIN.say(name)
+    PLAIN.error(ConfigError(name, name, [name]))
+    assert capfd.readouterr().err == f"buildbox: {quoted}\n" * 2 + f"  {quoted}\n" * 2
