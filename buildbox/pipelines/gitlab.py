@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from shlex import quote
 
+from buildbox.archive import hints, marks
 from buildbox.pipelines.jobs import Job
 from buildbox.pipelines.scripts import SETTINGS, artifact_globs, bring_images, images_key, login, run_line
 from buildbox.pipelines.yaml import Noted, Script, Value, write
@@ -17,7 +18,9 @@ from buildbox.pipelines.yaml import Noted, Script, Value, write
 FILE = ".gitlab-ci.yml"
 IMAGE = "docker.io/library/python:3.12"
 _JUNIT = ".buildbox/junit.xml"
-_CACHE = ".buildbox/cache"  # GitLab caches nothing outside of the project's folder
+# GitLab caches nothing outside of the project's folder; this is where no task sees it. What a cache gives is
+# proven by its digest if it is an image. A result would have to be believed: of these there are none in it.
+_CACHE = ".buildbox/state/images"
 # "Unavailable names for jobs", and those that mean something else at the top of a file.
 _RESERVED = frozenset(
     (
@@ -30,7 +33,10 @@ _START = f"""\
 export BUILDBOX_HOME="$CI_PROJECT_DIR.buildbox"
 rm -rf "$BUILDBOX_HOME"
 mkdir -p "$BUILDBOX_HOME"
-if [ -d {_CACHE}/archive ]; then mv {_CACHE}/archive "$BUILDBOX_HOME/archive"; fi
+if [ -d {_CACHE}/archive ]; then
+  cp -a {_CACHE}/archive "$BUILDBOX_HOME/archive"
+  rm -rf "$BUILDBOX_HOME/archive/{hints.FOLDER}" "$BUILDBOX_HOME/archive/{marks.FOLDER}"
+fi
 python3 -m venv "$BUILDBOX_HOME/venv"
 "$BUILDBOX_HOME/venv/bin/python" -m pip install --quiet -- "$BUILDBOX_REQUIREMENT"
 export PATH="$BUILDBOX_HOME/venv/bin:$PATH"
@@ -47,12 +53,11 @@ fi
 _DOCKER = "$BUILDBOX_HOME/docker"
 _LOGIN = login(_DOCKER, f'export DOCKER_CONFIG="{_DOCKER}"')
 
-# What a cache gives is believed by its digest if it is an image. A result would have to be believed as such.
-_END = f"""\
-rm -rf "$CI_PROJECT_DIR.buildbox/archive/results" "$CI_PROJECT_DIR.buildbox/archive/statements"
-mkdir -p {_CACHE}
-if [ -d "$CI_PROJECT_DIR.buildbox/archive" ]; then mv "$CI_PROJECT_DIR.buildbox/archive" {_CACHE}/archive; fi
-rm -rf "$CI_PROJECT_DIR.buildbox"
+_KEEP = f"""\
+if [ ! -d {_CACHE}/archive ]; then
+  mkdir -p {_CACHE}
+  cp -a "$BUILDBOX_HOME/archive" {_CACHE}/archive
+fi
 """
 
 
@@ -96,7 +101,7 @@ def pipeline(jobs: Sequence[Job], wanted: Wanted) -> str:
                 "image": "$BUILDBOX_IMAGE",
                 "interruptible": True,
                 "before_script": [Script(_enter(wanted) + _START + SETTINGS + _LOGIN)],
-                "after_script": [Script(_enter(wanted) + _END)],
+                "after_script": ['rm -rf "$CI_PROJECT_DIR.buildbox"'],
             },
             above=("The engine is the runner's: at DOCKER_HOST, or at the usual socket.",),
         ),
@@ -112,7 +117,7 @@ def literal(text: str) -> str:
 
 def _job(job: Job, names: Mapping[str, str], wanted: Wanted) -> dict[str, Value]:
     prefix = f"{wanted.folder}/" if wanted.folder else ""
-    images = bring_images(job)
+    images = bring_images(job) + _KEEP
     images += 'if [ -n "$BUILDBOX_ARCHIVE" ] && [ "$RESULTS" = push ]; then\n'
     images += f"  buildbox archive push {' '.join(job.images)}\nfi\n"
     artifacts: dict[str, Value] = {
@@ -132,7 +137,6 @@ def _job(job: Job, names: Mapping[str, str], wanted: Wanted) -> dict[str, Value]
         },
         "script": [
             Script(images),
-            "mkdir -p .buildbox",
             Script(run_line(job, wanted.options, _JUNIT)),
         ],
         "artifacts": artifacts,

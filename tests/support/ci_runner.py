@@ -100,7 +100,10 @@ def gitlab_job(
     paths = [*artifacts.get("paths", []), artifacts["reports"]["junit"]]
     place.shell(f"ls -d {' '.join(paths)}", folder, {})
     place.shell("\n".join(template["after_script"]), folder, env)
-    place.shell(f"ls -d {' '.join(found['cache']['paths'])}archive/blobs", folder, {})
+    (cache,) = found["cache"]["paths"]
+    place.shell(
+        f"ls {cache}archive/blobs && ! ls {cache}archive/results && ! ls -d {folder}.buildbox", folder, {}
+    )
     return said
 
 

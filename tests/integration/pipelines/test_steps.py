@@ -10,7 +10,8 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -30,9 +31,10 @@ from tests.support import registry as support
 from tests.support.checkout import GIT, download
 from tests.support.ci_runner import Machine, github_job, gitlab_job, machine
 from tests.support.engines import SOCKET
-from tests.support.project import Project
+from tests.support.project import Project, keep_image
 from tests.support.registry import PASSWORD, USER, RealRegistry
 from tests.support.relayed import relayed
+from tests.support.tiny_image import tiny_image
 from tests.unit.pipelines.given import load
 
 __all__ = ["make_project"]
@@ -80,7 +82,18 @@ class Laptop:
 
     @property
     def digest(self) -> str:
+        """Of the package that lies there now."""
         return sha256((self.project.root / "dist/package.gz").read_bytes()).hexdigest()
+
+    def gets(self, archive: str) -> str | None:
+        """The digest of the package that somebody without an engine has from there; None: it isn't there."""
+        home = self.project.home.with_name("somebody")
+        keep_image(home, tiny_image(), "tests/busybox:1")
+        (home / "config.toml").write_text(f'[archive]\nremote = "{archive}"\n')
+        (self.project.root / "dist/package.gz").unlink()
+        somebody = replace(self.project, home=home)
+        done = somebody.run("--engine", "unix:///nowhere.sock", "run", "--hermetic", "package")
+        return self.digest if done.status == 0 else None
 
     def written(self, system: str, *options: str) -> Path:
         """The pipeline of `system`, for buildbox from this checkout's wheel."""
@@ -145,52 +158,47 @@ def laptop(
         yield Laptop(project, registry, wheelhouse, python_image)
 
 
-@pytest.fixture(params=["socket", "tcp"])
-def place(request: pytest.FixtureRequest, laptop: Laptop) -> Iterator[tuple[Machine, dict[str, str]]]:
-    """A runner with an engine in one of two ways, and the variables that its jobs have for that."""
+Place = tuple[Machine, dict[str, str]]  # a runner, and the variables that its jobs have for that
+
+
+@contextmanager
+def runner(laptop: Laptop, *options: str, **variables: str) -> Iterator[Place]:
+    """A clean container that has the repository, and wheels instead of an index."""
     pip = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/wheels", "PIP_NO_COMPILE": "1"}
-    options = ["-v", f"{laptop.wheels}:/wheels:ro", "-v", f"{laptop.project.root}:/repository:ro"]
-    socket = Path(SOCKET.removeprefix("unix://"))
-    if request.param == "socket":
-        options += ["-v", f"{socket}:/var/run/docker.sock"]
-        with machine(laptop.image, *options) as made:
-            yield made, pip
-    else:
-        with relayed(socket) as url, machine(laptop.image, *options) as made:
-            yield made, {**pip, "DOCKER_HOST": url}
+    volumes = ["-v", f"{laptop.wheels}:/wheels:ro", "-v", f"{laptop.project.root}:/repository:ro"]
+    with machine(laptop.image, *volumes, *options) as made:
+        yield made, {**pip, **variables}
 
 
-def digest(made: Machine, folder: str) -> str:
-    return made.shell("sha256sum dist/package.gz", folder, {}).split()[0]
+@pytest.fixture
+def beside(laptop: Laptop) -> Iterator[Place]:
+    """A runner in which the engine's socket is mounted."""
+    with runner(laptop, "-v", f"{SOCKET.removeprefix('unix://')}:/var/run/docker.sock") as place:
+        yield place
 
 
-def test_github(laptop: Laptop, place: tuple[Machine, dict[str, str]]) -> None:
-    made, env = place
-    archive = laptop.share("team/one")
-    workflow = load(laptop.written("github", "--hermetic").read_text())
-    contexts = {
-        "github.event_name": "push",
+@pytest.fixture
+def afar(laptop: Laptop) -> Iterator[Place]:
+    """A runner with an engine at a TCP port."""
+    with relayed(Path(SOCKET.removeprefix("unix://"))) as url, runner(laptop, DOCKER_HOST=url) as place:
+        yield place
+
+
+def contexts(archive: str, event: str) -> dict[str, str]:
+    return {
+        "github.event_name": event,
         "github.ref": "refs/heads/main",
         "github.event.repository.default_branch": "main",
         "vars.BUILDBOX_ARCHIVE": archive,
         "secrets.BUILDBOX_REGISTRY_USER": USER,
         "secrets.BUILDBOX_REGISTRY_PASSWORD": PASSWORD,
+        "needs.compile.result": "success",
     }
-    said = github_job(made, workflow, "archive", contexts, env)
-    assert "passed" in said["Run"]
-    assert digest(made, "/github/workspace") == laptop.digest
-    pull = {**contexts, "github.event_name": "pull_request", "needs.compile.result": "success"}
-    said = github_job(made, workflow, "package", pull, env)
-    assert "passed" not in said["Run"]
-    assert digest(made, "/github/workspace") == laptop.digest
 
 
-def test_gitlab(laptop: Laptop, place: tuple[Machine, dict[str, str]]) -> None:
-    made, env = place
-    archive = laptop.share("team/two")
-    pipeline = load(laptop.written("gitlab", "--archive", archive).read_text())
-    variables = {
-        "CI_COMMIT_BRANCH": "main",
+def variables(laptop: Laptop, env: dict[str, str], branch: str) -> dict[str, str]:
+    return {
+        "CI_COMMIT_BRANCH": branch,
         "CI_DEFAULT_BRANCH": "main",
         "CI_COMMIT_REF_PROTECTED": "true",
         "CI_REGISTRY": laptop.registry.host,
@@ -198,11 +206,49 @@ def test_gitlab(laptop: Laptop, place: tuple[Machine, dict[str, str]]) -> None:
         "CI_REGISTRY_PASSWORD": PASSWORD,
         **env,
     }
-    said = gitlab_job(made, pipeline, "package", variables)
-    assert "passed" in said
-    assert digest(made, "/builds/group/project") == laptop.digest
+
+
+def digest(made: Machine, folder: str) -> str:
+    return made.shell("sha256sum dist/package.gz", folder, {}).split()[0]
+
+
+def test_github_fills_the_archive_beside_an_engine(laptop: Laptop, beside: Place) -> None:
+    """On the default branch; and who asks the archive then has the same."""
+    made, env = beside
+    archive = laptop.share("team/one")
+    workflow = load(laptop.written("github", "--hermetic").read_text())
+    said = github_job(made, workflow, "archive", contexts(archive, "push"), env)
+    assert "package passed" in said["Run"]
+    assert (made_there := digest(made, "/github/workspace")) == laptop.digest
+    assert laptop.gets(archive) == made_there
+
+
+def test_github_builds_for_a_pull_request_with_an_engine_elsewhere(laptop: Laptop, afar: Place) -> None:
+    """What it makes stays with it."""
+    made, env = afar
+    archive = laptop.share("team/one")
+    workflow = load(laptop.written("github", "--hermetic").read_text())
+    said = github_job(made, workflow, "package", contexts(archive, "pull_request"), env)
+    assert "package passed" in said["Run"]
+    assert digest(made, "/github/workspace") == laptop.digest
+    assert laptop.gets(archive) is None
+
+
+def test_gitlab_fills_the_archive_with_an_engine_elsewhere(laptop: Laptop, afar: Place) -> None:
+    made, env = afar
+    archive = laptop.share("team/two")
+    pipeline = load(laptop.written("gitlab", "--archive", archive).read_text())
+    said = gitlab_job(made, pipeline, "package", variables(laptop, env, "main"))
+    assert "package passed" in said
+    assert (made_there := digest(made, "/builds/group/project")) == laptop.digest
+    assert laptop.gets(archive) == made_there
+
+
+def test_gitlab_runs_a_variant_for_a_branch_beside_an_engine(laptop: Laptop, beside: Place) -> None:
+    made, env = beside
+    archive = laptop.share("team/two")
+    pipeline = load(laptop.written("gitlab", "--archive", archive).read_text())
     (variant,) = (each for each in pipeline["test"]["parallel"]["matrix"][0]["VARIANT"] if "$" in each)
-    said = gitlab_job(
-        made, pipeline, "test", {**variables, "CI_COMMIT_BRANCH": ""}, variant.replace("$$", "$")
-    )
+    said = gitlab_job(made, pipeline, "test", variables(laptop, env, "fix"), variant.replace("$$", "$"))
     assert "case: it's $HOME, ${{ x }}" in said
+    assert laptop.gets(archive) is None
