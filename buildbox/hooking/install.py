@@ -39,16 +39,19 @@ def find_hooks(repository: Repository) -> Path:
     asked = ("config", "--null", "--show-scope", "--get", "core.hooksPath")
     scope, path, *_ = [*os.fsdecode(repository.ask(*asked, fine=(0, 1), plain=True)).split("\0"), "", ""]
     setting = f"core.hooksPath = {path}"
-    own = f"git config core.hooksPath {repository.common_dir / 'hooks'}"
+    ways = [f"Give this one hooks of its own: git config core.hooksPath {repository.common_dir / 'hooks'}"]
+    if not path:
+        setting, ways = f"{repository.common_dir / 'hooks'}, a link to {folder},", []
+    elif scope not in ("local", "worktree"):
+        setting += f" ({scope} configuration)"
+    ways.append("Call this in the hook that is there: buildbox hook run")
     if scope not in ("local", "worktree") or not folder.is_relative_to(repository.top):
         raise UsageError(
-            f"{setting} ({scope} configuration) isn't this repository's alone: it would run in others, too",
-            f"Give this one hooks of its own: {own}\nOr call this in the hook there: buildbox hook run",
+            f"{setting} isn't this repository's alone: a hook there may run in others", "\n".join(ways)
         )
     if _is_content(repository, folder / NAME):
         raise UsageError(
-            f"{setting} lies in the repository's content: a hook there would be committed",
-            f"Call this in the hook there, for everyone: buildbox hook run\nOr have hooks of your own: {own}",
+            f"{setting} lies in the repository's content: a hook there would be committed", "\n".join(ways)
         )
     return folder
 

@@ -139,7 +139,15 @@ def test_hooks_of_other_repositories_are_left_alone(make_repo: MakeRepo, tmp_pat
         assert done.status == 2
         assert f"core.hooksPath = {shared}" in done.err
         assert f"git config core.hooksPath {repo.top}/.git/hooks" in done.err
+    repo.ok("config", "--unset", "core.hooksPath")
+    repo.ok("config", "--global", "--unset", "core.hooksPath")
+    hooks = repo.top / ".git/hooks"
+    hooks.rename(tmp_path / "own")
+    hooks.symlink_to(shared)
+    assert f".git/hooks, a link to {shared}, isn't" in repo.buildbox("hook", "install").err
+    hooks.unlink()
     assert list(shared.iterdir()) == []
+    repo.ok("config", "--global", "core.hooksPath", str(shared))
     repo.ok("config", "core.hooksPath", f"{repo.top}/.git/hooks")
     repo.install()
     assert commit(repo, "2")[0] == "2"
@@ -179,15 +187,33 @@ def test_what_cannot_be_put_there(make_repo: MakeRepo) -> None:
     assert (done.status, "can't be changed" in done.err) == (2, True)
 
 
-def test_pre_commits_own_hook_is_one_like_any_other(make_repo: MakeRepo) -> None:
-    """The framework keeps ours as pre-commit.legacy when it comes second."""
+FRAMEWORK = """#!/bin/sh
+# pre-commit hook-impl
+[ -z "$PRE_COMMIT_RUNNING_LEGACY" ] || exit 9
+echo framework
+[ ! -x "$0.legacy" ] || PRE_COMMIT_RUNNING_LEGACY=1 "$0.legacy"
+"""
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_pre_commit_framework_comes_first_or_second(make_repo: MakeRepo, first: bool) -> None:
+    """Its hook is one like any other; when it comes second, it keeps ours as pre-commit.legacy."""
     repo = make_repo(**{"a.txt": "1\n"})
-    repo.install()
     path, legacy = repo.top / HOOK, repo.top / f"{HOOK}.legacy"
-    path.rename(legacy)
-    path.write_text('#!/bin/sh\necho framework\n"$0.legacy"\n')
-    path.chmod(0o755)
+
+    def install_framework() -> None:
+        if path.exists():
+            path.rename(legacy)
+        path.write_text(FRAMEWORK)
+        path.chmod(0o755)
+
+    if first:
+        install_framework()
+    repo.install()
+    assert commit(repo, "2")[:2] == (["framework", "2"] if first else ["2", "a.txt"])
+    install_framework()
     assert "already there" in repo.buildbox("hook", "install").err
-    assert commit(repo, "2")[:2] == ["framework", "2"]
+    assert commit(repo, "3")[:2] == ["framework", "3"]
     assert repo.buildbox("hook", "uninstall").status == 0
-    assert (path.exists(), legacy.exists()) == (True, False)
+    assert path.read_text() == FRAMEWORK
+    assert legacy.exists() == first, "what it was given to keep"
