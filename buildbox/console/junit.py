@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from buildbox.console import words
+from buildbox.console.quoted import hint_lines
 from buildbox.console.record import Ran, Story
 from buildbox.console.text import last_lines, printable
 from buildbox.errors import BuildboxError
@@ -63,7 +64,7 @@ def _fault(story: Story, error: BuildboxError) -> Element:
     """What ended the run beside its steps."""
     case = _named(story, "buildbox", 0.0)
     fault = SubElement(case, "error", message=printable(error.reason), type=type(error).__name__)
-    fault.text = "\n".join(printable(line) for line in (error.reason, *error.hint.splitlines()))
+    fault.text = "\n".join(printable(line) for line in (error.reason, *hint_lines(error)))
     return case
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from buildbox.console.bars import Bars
+from buildbox.console.quoted import harmless, hint_lines
 from buildbox.console.screen import Screen
 from buildbox.console.writing import to_stderr, write_all
 from buildbox.errors import BuildboxError, ConfigError
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from buildbox.progress import Meter
 
 _RED, _BOLD, _PLAIN = "\033[31m", "\033[1m", "\033[0m"
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but for tabs, and the ends of our own lines
 _STATES = {"ok": "\033[32m", "warn": "\033[33m", "fail": _BOLD + _RED}
 
 
@@ -67,9 +66,9 @@ class Console:
         """What is wrong, where, and what to do."""
         self._message(error.reason, _RED)
         for problem in error.problems if isinstance(error, ConfigError) else ():
-            self.raw(f"  {_harmless(problem)}\n")
-        for line in error.hint.splitlines():
-            self.raw(f"  {_harmless(line)}".rstrip() + "\n")
+            self.raw(f"  {harmless(problem)}\n")
+        for line in hint_lines(error):
+            self.raw(f"  {line}".rstrip() + "\n")
         if self.github:
             from buildbox.console.annotations import of_error
 
@@ -135,12 +134,7 @@ class Console:
 
     def _message(self, text: str, style: str = "") -> None:
         mark = f"{_BOLD}{style}buildbox:{_PLAIN}" if self.color else "buildbox:"
-        self.raw(f"{mark} {_harmless(text)}\n")
-
-
-def _harmless(text: str) -> str:
-    """Our words, with what they quote: a name, say, that would act upon a terminal, or begin a line."""
-    return text if text.isprintable() else _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+        self.raw(f"{mark} {harmless(text)}\n")
 
 
 class _Counter:

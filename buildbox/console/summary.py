@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from buildbox.console import words
+from buildbox.console.quoted import hint_lines
 from buildbox.console.record import Ran, Story
 from buildbox.console.text import last_lines, printable
 from buildbox.schedule.report import State, Summary
@@ -54,7 +55,7 @@ def _parts(story: Story) -> Iterator[str]:
     totals = words.totals(Summary([ran.report for ran in story.steps], story.seconds, story.status))
     yield f"### {escape(story.project)}: {totals}\n"
     if story.error:
-        lines = (escape(line) for line in (story.error.reason, *story.error.hint.splitlines()))
+        lines = (escape(line) for line in (story.error.reason, *hint_lines(story.error)))
         yield "\n" + "  \n".join(filter(None, lines)) + "\n"
     yield _table(story.steps)
     for ran in story.steps:

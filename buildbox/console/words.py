@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from buildbox.console.quoted import hint_lines
 from buildbox.errors import Exit
 from buildbox.execute import Outcome
 from buildbox.schedule.report import Report, State, Summary
@@ -57,7 +58,7 @@ def verdict(step: Step, report: Report) -> str:
 
 def advice(report: Report) -> Sequence[str]:
     """Lines that say what to do about a step that buildbox couldn't run, or whose outputs it refused."""
-    return report.error.hint.splitlines() if report.error else ()
+    return hint_lines(report.error) if report.error else ()
 
 
 def retry(step: Step, outcome: Outcome, pause: float) -> str:

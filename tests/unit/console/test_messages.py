@@ -160,5 +160,5 @@ def test_what_a_message_quotes_does_nothing_to_a_terminal_and_begins_no_line(
     name = "a\r::error::b\33[2J\x9b1m\tü"
     quoted = "a\\x0d::error::b\\x1b[2J\\x9b1m\tü"
     PLAIN.say(name)
-    PLAIN.error(ConfigError(name, name, [name]))
-    assert capfd.readouterr().err == f"buildbox: {quoted}\n" * 2 + f"  {quoted}\n" * 2
+    PLAIN.error(ConfigError(name, f"{name}\n{name}\n", [name]))
+    assert capfd.readouterr().err == f"buildbox: {quoted}\n" * 2 + f"  {quoted}\n" * 3
