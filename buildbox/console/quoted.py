@@ -1,4 +1,4 @@
-"""Our own words with what they quote: a name, say, that would act upon a terminal, or begin a line of its own.
+"""Our own words with what they quote: a name, say, that would act upon a terminal, or begin a line.
 
 A CI system takes lines for commands that begin so, and a carriage return begins one there.
 """
