@@ -13,6 +13,7 @@ import difflib
 import os
 import re
 import select
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -129,6 +130,7 @@ class Shell:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
 
     def run(self, command: str) -> tuple[int, str]:
@@ -168,8 +170,8 @@ class Shell:
         return int(found[1]), output.decode(errors="replace")
 
     def close(self) -> None:
-        """Ends it."""
-        self._bash.kill()
+        """Ends it, with all that it has started."""
+        os.killpg(self._bash.pid, signal.SIGKILL)
         self._bash.communicate()
 
 
