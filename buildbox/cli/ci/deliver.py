@@ -56,8 +56,9 @@ def deliver(
                 f"{shown} was written, or edited, by somebody else; it is as it was",
                 "Write elsewhere with -o FILE and compare, or over it with --force.",
             )
-        _refuse_outside(path, given, output)
-        _write(path, text, shown)
+        if output is None:
+            _refuse_outside(path, given)
+        _write(path, text, shown, make_folder=output is None)
     if call.console.json:
         call.console.document({"file": str(path), "changed": not check and there != text})
     elif check:
@@ -74,19 +75,20 @@ def _read(path: Path, shown: str) -> str | None:
         raise UsageError(f"{shown} can't be read: {error.strerror}", "Name another file: -o FILE") from None
 
 
-def _refuse_outside(path: Path, given: Given, output: Path | None) -> None:
+def _refuse_outside(path: Path, given: Given) -> None:
     """Raises UsageError where the repository's own links lead a file that nobody named out of it."""
-    if output is None and not path.is_relative_to(given.top):
+    if not path.is_relative_to(given.top):
         raise UsageError(
             f"{path.parent} is a link that leads out of the repository", "Name the file: -o FILE"
         )
 
 
-def _write(path: Path, text: str, shown: str) -> None:
+def _write(path: Path, text: str, shown: str, *, make_folder: bool) -> None:
     """Writes the file, at once whole. Raises UsageError."""
     aside = path.with_name(f".{path.name}-{os.urandom(6).hex()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if make_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
         with open(aside, "x", encoding="utf-8", newline="") as file:
             file.write(text)
         aside.replace(path)

@@ -148,11 +148,14 @@ def test_too_many_variants(project: Path) -> None:
         ("github", "--check", "-o", "-"),
         ("github", "-o", "missing/../.buildbox.toml"),
         ("github", "-o", "/proc/x"),
+        ("github", "-o", "new/file"),
+        ("github", "-o", "."),
     ],
 )
 def test_lines_that_mean_nothing(project: Path, line: tuple[str, ...]) -> None:
     refused(project, "ci", *line[:1], *FROM, *line[1:])
     assert (project / ".buildbox.toml").read_text() == CONFIG
+    assert [path.name for path in project.iterdir()] == [".buildbox.toml"]
 
 
 def test_matrix_is_one_line_of_json(project: Path) -> None:
