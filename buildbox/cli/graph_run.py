@@ -127,6 +127,8 @@ def run_in(
             for error in (summary.unclean, *(report.error for report in summary.reports)):
                 if isinstance(error, EngineError):
                     session.connection.suspect(error)
+            if isinstance(summary.unclean, EngineError):
+                console.say("what this run made there may be left; the next run there removes it")
             if wishes.told and summary.status == 0:
                 _hand_out(console, place, wishes.told)
             return summary.status

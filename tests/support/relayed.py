@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from pathlib import Path
 class Relay:
     """A port that leads to a socket, counts what passes, and can be cut."""
 
-    def __init__(self, server: socket.socket, engine: Path) -> None:
-        self._server, self._engine = server, engine
+    def __init__(self, server: socket.socket, connect: Callable[[], socket.socket]) -> None:
+        self._server, self._connect = server, connect
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self.lets_in = True
@@ -45,19 +46,18 @@ class Relay:
             if not self.lets_in:
                 ours.close()
                 continue
-            theirs = socket.socket(socket.AF_UNIX)
-            theirs.connect(str(self._engine))
+            theirs = self._connect()
             with self._lock:
                 self._open |= {ours, theirs}
             for source, sink in ((ours, theirs), (theirs, ours)):
-                threading.Thread(target=self._forward, args=(source, sink), daemon=True).start()
+                work = (source, sink, sink is theirs)
+                threading.Thread(target=self._forward, args=work, daemon=True).start()
 
-    def _forward(self, source: socket.socket, sink: socket.socket) -> None:
+    def _forward(self, source: socket.socket, sink: socket.socket, counts: bool) -> None:
         with suppress(OSError):
             while data := source.recv(1 << 16):
                 sink.sendall(data)
-                if sink.family == socket.AF_UNIX:
-                    self.sent += len(data)
+                self.sent += len(data) if counts else 0
         with suppress(OSError):
             sink.shutdown(socket.SHUT_WR)
 
@@ -66,7 +66,7 @@ class Relay:
 def relay(engine: Path) -> Iterator[Relay]:
     """A new port that leads to the socket `engine`."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        found = Relay(server, engine)
+        found = Relay(server, lambda: _connected(engine))
         threading.Thread(target=found.accept, daemon=True).start()
         yield found
         server.shutdown(socket.SHUT_RDWR)
@@ -77,3 +77,21 @@ def relayed(engine: Path) -> Iterator[str]:
     """The address of such a port."""
     with relay(engine) as found:
         yield found.url
+
+
+def _connected(path: Path) -> socket.socket:
+    found = socket.socket(socket.AF_UNIX)
+    found.connect(str(path))
+    return found
+
+
+def main(path: str, port: str) -> None:
+    """The other way round: a socket `path` that leads to a port; for another network than the test's."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen(50)
+        Relay(server, lambda: socket.create_connection(("127.0.0.1", int(port)))).accept()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from buildbox.container import RUN_LABEL, Bind, ContainerSpec, Volume
+from buildbox.engine.protocol import Ended
 from buildbox.errors import EngineError
-from buildbox.volumes import carried, own, reached
+from buildbox.volumes import carried, copy, own, reached
 from tests.support.fake_engine import FakeEngine
 
 IMAGE = "sha256:1"
@@ -84,3 +85,35 @@ def test_nothing_else_is(bind: Bind) -> None:
 def test_a_container_without_binds_stays_as_it_is() -> None:
     with carried(Taking(), spec(), "run") as found:
         assert found == spec()
+
+
+class Copying(FakeEngine):
+    """Its containers end as it is told."""
+
+    def __init__(self, ended: int | None) -> None:
+        super().__init__({IMAGE: {}}, address="tcp://elsewhere:2375")
+        self.ended, self.specs = ended, list[ContainerSpec]()
+
+    def create(self, spec: ContainerSpec) -> str:
+        self.specs.append(spec)
+        return super().create(spec)
+
+    def start(self, container: str) -> None:
+        if self.ended is None:
+            raise EngineError("no such program")
+
+    def wait(self, container: str, *, after_output: bool = False) -> Ended:
+        return Ended(self.ended or 0)
+
+
+@pytest.mark.parametrize(("ended", "copied"), [(0, True), (1, False), (None, False)])
+def test_files_are_copied_by_a_program_that_may_not_be_there(ended: int | None, copied: bool) -> None:
+    engine = Copying(ended)
+    for name in ("from", "to"):
+        engine.make_volume(name, {})
+    assert copy(engine, IMAGE, "from", "to", "run") is copied
+    assert engine.left == []
+    (made,) = engine.specs
+    assert [(volume.name, volume.read_only) for volume in made.volumes] == [("from", True), ("to", False)]
+    assert (made.network, made.read_only) == ("none", True)
+    engine.close()

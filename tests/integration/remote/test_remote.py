@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
+from tests.integration.remote.conftest import Elsewhere, MakeProject
 from tests.integration.run.conftest import CALLERS
-from tests.support.own_engine import docker_of, own_engine
-from tests.support.project import Caller, Project, keep_image
-from tests.support.relayed import relayed
-from tests.support.tiny_image import tiny_image
+from tests.support.project import Caller, Project
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="another engine takes root to start")
 
@@ -64,63 +58,13 @@ run = "true"
 """
 
 
-@dataclass(frozen=True)
-class Elsewhere:
-    """An engine that is far away."""
-
-    url: str
-    socket: str  # where it can be reached by the test, to look at it
-
-    def left(self) -> list[str]:
-        """Containers, networks and volumes that runs left there; caches aren't."""
-        mine = ("--filter", "label=buildbox.run")
-        found: list[str] = []
-        for words in (("ps", "-aq"), ("network", "ls", "-q"), ("volume", "ls", "-q")):
-            command = ["docker", "--host", self.socket, *words, *mine]
-            found += subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-        return found
-
-
-@pytest.fixture(scope="module")
-def elsewhere() -> Iterator[Elsewhere]:
-    """An engine with a root file system of its own, behind a TCP port."""
-    with (
-        tempfile.TemporaryDirectory(prefix="engine-") as folder,
-        own_engine(Path(folder), docker_of("forky", containerd=True)) as engine,
-        relayed(engine.socket) as url,
-    ):
-        yield Elsewhere(url, engine.url)
-
-
-MakeProject = Callable[[Caller], Project]
-
-
-@pytest.fixture
-def make_project() -> Iterator[MakeProject]:
-    """Makes a project in a folder that the other engine doesn't see."""
-    with tempfile.TemporaryDirectory(prefix="buildbox-", dir="/var/tmp") as folder:
-        Path(folder).chmod(0o755)
-
-        def make(caller: Caller) -> Project:
-            home = Path(folder) / "home"
-            home.mkdir()
-            pin = keep_image(home, tiny_image(), "tests/busybox:1")
-            project = Project(Path(folder) / "project", home, caller)
-            project.root.mkdir()
-            head = f'[toolchains.box]\nimage = "{pin}"\n'
-            project.write(
-                {
-                    ".buildbox.toml": head + TASKS.replace("{pin}", pin),
-                    "program": "#!/bin/sh\n",
-                    "sub/deep/file": "deep\n",
-                }
-            )
-            (project.root / "program").chmod(0o700)
-            (project.root / "link").symlink_to("sub/deep/file")
-            project.own()
-            return project
-
-        yield make
+def project_of(make_project: MakeProject, caller: Caller) -> Project:
+    project = make_project(TASKS, caller)
+    project.write({"program": "#!/bin/sh\n", "sub/deep/file": "deep\n"})
+    (project.root / "program").chmod(0o700)
+    (project.root / "link").symlink_to("sub/deep/file")
+    project.own()
+    return project
 
 
 @pytest.mark.parametrize("caller", CALLERS, ids=lambda caller: str(caller.uid))
@@ -128,7 +72,7 @@ def test_a_task_sees_the_same_there_as_here(
     elsewhere: Elsewhere, make_project: MakeProject, caller: Caller
 ) -> None:
     """Names, owners, modes, times and contents; and what it made comes back the same."""
-    project = make_project(caller)
+    project = project_of(make_project, caller)
     outputs = ("tree", "contents", "link", "who")
 
     def made() -> dict[str, str]:
@@ -148,14 +92,14 @@ def test_a_task_sees_the_same_there_as_here(
 
 
 def test_what_fails_there_changes_nothing_here(elsewhere: Elsewhere, make_project: MakeProject) -> None:
-    project = make_project(CALLERS[-1])
+    project = project_of(make_project, CALLERS[-1])
     assert project.run("--engine", elsewhere.url, "run", "fails").status == 7
     assert not (project.root / "left").exists()
     assert elsewhere.left() == []
 
 
 def test_caches_and_services_are_there_too(elsewhere: Elsewhere, make_project: MakeProject) -> None:
-    project = make_project(CALLERS[-1])
+    project = project_of(make_project, CALLERS[-1])
     for lines in (1, 2):
         project.ok("--engine", elsewhere.url, "run", "--force", "cached")
         assert (project.root / "count").read_text() == "x\n" * lines
@@ -167,7 +111,7 @@ def test_caches_and_services_are_there_too(elsewhere: Elsewhere, make_project: M
 def test_a_mounted_task_is_refused_before_anything_starts(
     elsewhere: Elsewhere, make_project: MakeProject
 ) -> None:
-    project = make_project(CALLERS[-1])
+    project = project_of(make_project, CALLERS[-1])
     for words in (("run", "mounted"), ("exec", "box", "--", "true"), ("shell", "box")):
         refused = project.run("--engine", elsewhere.url, *words)
         assert refused.status == 120
