@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
+from buildbox.cli.parser import _app
+from buildbox.cli.words import VERBS, settle
 from tests.integration.docs.test_run import HOWTOS
 from tests.support.documents import blocks, commands
 from tests.support.project import REPOSITORY
@@ -83,3 +89,41 @@ def test_commands_are_run_and_compared(name: str) -> None:
     assert sum(len(commands(block)) for block in left_out) == NOT_RUN.get(name, 0)
     compared = [command for block in consoles if block.mark != "not run" for command in commands(block)]
     assert sum(command.placeholders for command in compared) <= NOT_COMPARED.get(name, 0)
+
+
+def calls() -> list[tuple[str, list[str]]]:
+    """Every call of buildbox in a document's console, with its place."""
+    found = []
+    for document in documents():
+        for block in blocks(document.read_text()):
+            has_commands = block.language == "console" and block.text.startswith("$ ")
+            for command in commands(block) if has_commands else ():
+                words = shlex.split(command.text, comments=True)
+                if words[:1] == ["buildbox"]:
+                    found.append((f"{document.relative_to(REPOSITORY)}:{command.line}", words[1:]))
+    return found
+
+
+def unknown(words: Sequence[str]) -> str:
+    """What in a call's words isn't known to the command line; nothing where all is."""
+    _, rest, _ = settle([word for word in words if word != "--version"])
+    command: Any = typer.main.get_command(_app(VERBS))
+    while hasattr(command, "commands") and rest:
+        if rest[0] not in command.commands:
+            return rest[0]
+        command, rest = command.commands[rest[0]], rest[1:]
+    known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    options = [word.partition("=")[0] for word in rest if re.match("--?[a-z]", word)]
+    return next((option for option in options if option not in {*known, "--help"}), "")
+
+
+def test_every_call_is_one_that_buildbox_knows() -> None:
+    found = calls()
+    assert len(found) > 100
+    assert [(place, wrong) for place, words in found if (wrong := unknown(words))] == []
+
+
+def test_an_unknown_call_is_found() -> None:
+    assert unknown(["archive", "shave"]) == "shave"
+    assert unknown(["-C", "demo", "run", "--keep-gong", "test"]) == "--keep-gong"
+    assert unknown(["run", "-j", "1", "test", "--", "--anything"]) == ""
