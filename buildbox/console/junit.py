@@ -63,7 +63,7 @@ def _case(story: Story, ran: Ran) -> Element:
 def _fault(story: Story, error: BuildboxError) -> Element:
     """What ended the run beside its steps."""
     case = _named(story, "buildbox", 0.0)
-    fault = SubElement(case, "error", message=printable(error.reason), type=type(error).__name__)
+    fault = SubElement(case, "error", message=printable(error.reason), type=_word(error))
     fault.text = "\n".join(printable(line) for line in (error.reason, *hint_lines(error)))
     return case
 
@@ -77,10 +77,14 @@ def _named(story: Story, name: str, seconds: float) -> Element:
 def _kind(ran: Ran) -> str:
     report = ran.report
     if report.error:
-        return type(report.error).__name__
+        return _word(report.error)
     if report.state is State.STOPPED:
         return "stopped"
     return "timeout" if report.outcome and report.outcome.timed_out else f"exit status {report.status}"
+
+
+def _word(error: BuildboxError) -> str:
+    return error.exit.name.lower()  # engine, image, usage: what the exit status stands for
 
 
 def _count(cases: Sequence[Element], kind: str) -> str:

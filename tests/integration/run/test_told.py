@@ -184,7 +184,7 @@ def test_the_engine_goes_away(make_project: MakeProject, short_folder: Path, tas
     assert states(project.root / "junit.xml") == {
         name: state for name, state in wanted.items() if name in ("hang", task)
     }
-    assert cases(project.root / "junit.xml")["hang"].result[0].type == "EngineError"
+    assert cases(project.root / "junit.xml")["hang"].result[0].type == "engine"
     with detour(short_folder / "e"):  # the same way again: the next run removes what was left there
         assert project.run("run", "good").status == 0
 
@@ -238,3 +238,10 @@ def test_nothing_is_drawn_in_ci_though_a_terminal_is_there(
             seen = os.read(terminal.master, 1 << 16)
         assert b"2 passed" in seen
         assert (b"\x1b[?25l" in seen) == drawn
+
+
+def test_a_file_in_the_project_is_no_input_of_the_next_run(make_project: MakeProject) -> None:
+    project = make_project("[tasks.t]\nhermetic = true\nrun = 'true'\n")
+    for word in ("passed", "cached"):
+        assert project.run("run", "--junit", "junit.xml", "--summary", "s.md", "t").status == 0
+        assert f" {word} |" in (project.root / "s.md").read_text()

@@ -46,7 +46,7 @@ def test_every_way_to_end() -> None:
         "late": [("Failure", "timeout", "was stopped at its timeout of 1.0s (1.0s)")],
         "not": [("Skipped", None, "not run: needs bad")],
         "stopped": [("Error", "stopped", "was stopped (2.0s)")],
-        "broken": [("Error", "EngineError", "failed: the engine is gone")],
+        "broken": [("Error", "engine", "failed: the engine is gone")],
     }
     outputs = {test.name: test.system_out for test in suite if test.system_out}
     assert outputs == {
