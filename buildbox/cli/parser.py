@@ -43,7 +43,7 @@ def run_parsed(
     """The exit status of a line: its global options, its other words, and what is behind `--`."""
     gc.enable()
     try:
-        result = _app(_needed(words))(
+        result = app_with(_needed(words))(
             args=[*options, *(words or _nothing_named(options))],
             prog_name="buildbox",
             standalone_mode=False,
@@ -73,7 +73,7 @@ def _needed(words: Sequence[str]) -> Sequence[str]:
     return [verb] if verb else () if "--version" in words else VERBS
 
 
-def _app(verbs: Sequence[str]) -> typer.Typer:
+def app_with(verbs: Sequence[str]) -> typer.Typer:
     """The command line with `verbs`; a call of one verb loads no other."""
     app = typer.Typer(
         name="buildbox",

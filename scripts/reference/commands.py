@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from buildbox.cli.parser import _app
+from buildbox.cli.parser import app_with
 from buildbox.cli.words import VERBS
 from scripts.reference.markdown import code, table
 
@@ -22,7 +22,7 @@ _HEAD = """\
 
 def commands() -> str:
     """The page."""
-    root: Any = typer.main.get_command(_app(VERBS))
+    root: Any = typer.main.get_command(app_with(VERBS))
     found = dict(_leaves("buildbox", root))
     index = "".join(
         f"- [{name}](#{name.replace(' ', '-')}): {_first(command)}\n" for name, command in found.items()

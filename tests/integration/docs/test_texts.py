@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import typer
 
-from buildbox.cli.parser import _app
+from buildbox.cli.parser import app_with
 from buildbox.cli.words import VERBS, settle
 from tests.integration.docs.test_run import HOWTOS
 from tests.support.documents import blocks, commands
@@ -107,7 +107,7 @@ def calls() -> list[tuple[str, list[str]]]:
 def unknown(words: Sequence[str]) -> str:
     """What in a call's words isn't known to the command line; nothing where all is."""
     _, rest, _ = settle([word for word in words if word != "--version"])
-    command: Any = typer.main.get_command(_app(VERBS))
+    command: Any = typer.main.get_command(app_with(VERBS))
     while hasattr(command, "commands") and rest:
         if rest[0] not in command.commands:
             return rest[0]
