@@ -34,8 +34,7 @@ class Connected:
     engine: Engine
     run: str  # the run's id, from its lease
     rootless: bool  # root inside a container is the caller outside
-    shares_files: bool  # it sees the project's folder, under the path that it has here
-    sight: Sight | None = None  # of single files; None: what is so of the project's folder is so of all
+    sight: Sight  # which files of this machine it sees
 
 
 @dataclass(frozen=True)
@@ -125,15 +124,9 @@ class Session:
         """Whether root inside a container is the caller outside."""
         return self.connection.get().rootless
 
-    @property
-    def shares_files(self) -> bool:
-        """Whether the engine sees the project's folder, under the path that it has here."""
-        return self.connection.get().shares_files
-
     def sees(self, path: Path) -> bool:
         """Whether the engine sees the very file or folder `path`, under this path. Raises EngineError."""
-        connected = self.connection.get()
-        return connected.sight.sees(path) if connected.sight else connected.shares_files
+        return self.connection.get().sight.sees(path)
 
     def unseen(self, binds: Sequence[Bind]) -> tuple[Bind, ...]:
         """Those of `binds` that the engine doesn't see. Raises EngineError.
@@ -141,9 +134,9 @@ class Session:
         Files for /etc go together. Another machine may have others under the same paths there, so only
         buildbox's own are looked for.
         """
-        connected = self.connection.get()
-        if connected.sight is None or connected.sight.sure:
-            return () if connected.shares_files else tuple(binds)
+        sees_all = self.connection.get().sight.outlook.sees_all
+        if sees_all is not None:
+            return () if sees_all else tuple(binds)
         etc = [bind for bind in binds if bind.target.startswith("/etc/")]
         own = all(self.host.data in Path(bind.source).parents for bind in etc) and self.sees(self.host.data)
         others = [bind for bind in binds if bind not in etc and not self.sees(Path(bind.source))]

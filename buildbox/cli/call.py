@@ -197,14 +197,15 @@ class Call:
         @contextmanager
         def connected() -> Iterator[Connected]:
             with self.leased(address) as (engine, run):
-                yield _connected(address, engine, run, bounds.root)
+                yield _connected(address, engine, run)
 
         with Connection(connected) as connection:
+            archive = self.archive()  # whose faults are told before the engine is asked
             if start and address.is_local and any(map(takes_files, steps)):
                 from buildbox.engine.sight import outlook
 
-                sight = connection.get().sight if outlook(address).sees_all is None else None
-                if sight:
+                if outlook(address).sees_all is None:
+                    sight = connection.get().sight
                     vet_sight(steps, bounds, sight, self.host.env.get("XDG_RUNTIME_DIR"))
             secrets = self._secrets(steps, bounds, address) if start else {}
             yield Session(
@@ -212,7 +213,7 @@ class Call:
                 bounds=bounds,
                 connection=connection,
                 platform=lambda: address.platform() or connection.get().engine.platform(),
-                archive=self.archive(),
+                archive=archive,
                 offline=self.offline,
                 registry_for=self.registry,
                 recipe_for=self.recipe_for,
@@ -311,14 +312,14 @@ def _staged(bounds: Bounds, staged: Staged | None) -> Bounds:
     return replace(bounds, root=staged.root, home=bounds.root) if staged else bounds
 
 
-def _connected(address: Address, engine: Engine, run: str, root: Path) -> Connected:
-    """What there is to know of the engine, for steps in the project in `root`. Raises EngineError."""
+def _connected(address: Address, engine: Engine, run: str) -> Connected:
+    """What there is to know of the engine. Raises EngineError."""
     from buildbox.engine.sight import Sight, outlook
     from buildbox.session import Connected
 
     sight = Sight(engine, outlook(address))
     rootless = _is_rootless(address, engine, sight.outlook)
-    return Connected(engine, run, rootless, sight.sees_tree(root), sight)
+    return Connected(engine, run, rootless, sight)
 
 
 def _is_rootless(address: Address, engine: Engine, view: Outlook) -> bool:

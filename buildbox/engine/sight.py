@@ -16,11 +16,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from buildbox.config.model import FILE_NAME
 from buildbox.engine.find import Address, in_container
 from buildbox.engine.protocol import Engine
 from buildbox.mounts import mounts_here
-from buildbox.workspace import own_folder
+from buildbox.workspace import FOLDER
 
 _ENGINES = ("dockerd", "podman", "systemd")  # the last one listens in their place until they are needed
 _OUTSIDE = "this buildbox runs in a container; the engine at {} is outside of it"
@@ -100,11 +99,6 @@ class Sight:
         self._lock = threading.Lock()
 
     @property
-    def sure(self) -> bool:
-        """Whether it sees all or nothing, which is known."""
-        return self.outlook.sees_all is not None
-
-    @property
     def told(self) -> str:
         """Which engine it is, and why it may not see all; for a person."""
         return self.outlook.why.replace("{}", self._engine.address)
@@ -152,15 +146,12 @@ class Sight:
 
 @contextmanager
 def nonce(folder: Path, mounts: Container[Path]) -> Iterator[Path]:
-    """A file in `folder` whose name nobody could guess; in a project where nothing looks for inputs.
+    """A file in `folder` whose name nobody could guess; where buildbox has a folder of its own, in that.
 
     Raises OSError.
     """
-    place = folder
-    if (folder / FILE_NAME).exists():
-        own = own_folder(folder)
-        if own and own not in mounts:
-            place = own
+    own = folder / FOLDER
+    place = own if own.is_dir() and not own.is_symlink() and own not in mounts else folder
     file = place / f".buildbox-{os.urandom(12).hex()}"
     file.touch(mode=0o600, exist_ok=False)
     try:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from contextlib import nullcontext
 
 from buildbox.engine.protocol import Engine
+from buildbox.engine.sight import Outlook, Sight
 from buildbox.session import Connected, Connection
 
 
 def connected_to(engine: Engine, run: str, *, rootless: bool = False) -> Connection:
     """A connection that is there at once."""
-    return Connection(lambda: nullcontext(Connected(engine, run, rootless, engine.address.startswith("unix://"))))
+    sight = Sight(engine, Outlook(engine.address.startswith("unix://")))
+    return Connection(lambda: nullcontext(Connected(engine, run, rootless, sight)))

@@ -66,7 +66,7 @@ def test_nothing_is_asked_where_there_is_no_doubt(url: str, expected: bool, tmp_
     view = outlook(Address(url, "the tests"))
     engine = Shown(())
     sight = Sight(engine, view)
-    assert view.sees_all is expected and sight.sure
+    assert view.sees_all is expected
     assert sight.sees(tmp_path) == sight.sees_tree(tmp_path) == expected
     assert engine.asked == []
 
@@ -78,7 +78,6 @@ def test_in_doubt_the_engine_is_asked_once_for_each_folder(tmp_path: Path) -> No
     (shown / "file").touch()
     engine = Shown((shown,))
     sight = Sight(engine, DOUBT)
-    assert not sight.sure
     for _ in range(2):
         assert sight.sees(shown) and sight.sees_tree(shown)
         assert sight.sees(shown / "below") and sight.sees(shown / "file")
@@ -100,11 +99,17 @@ def test_what_is_mounted_in_between_is_asked_for_itself(tmp_path: Path) -> None:
     assert len(engine.asked) == 2
 
 
-def test_in_a_project_no_input_is_made(tmp_path: Path) -> None:
-    (tmp_path / ".buildbox.toml").touch()
-    engine = Shown((tmp_path,))
-    assert Sight(engine, DOUBT).sees_tree(tmp_path)
-    assert [path.parent for path in engine.asked] == [tmp_path / ".buildbox"]
+def test_in_a_project_no_input_is_made_while_others_look(tmp_path: Path) -> None:
+    """As soon as buildbox has a folder of its own there; a link isn't one."""
+    for make, place in (
+        (lambda own: None, "."),
+        (lambda own: own.symlink_to("/"), "."),
+        (lambda own: (own.unlink(), own.mkdir()), ".buildbox"),
+    ):
+        make(tmp_path / ".buildbox")
+        engine = Shown((tmp_path,))
+        assert Sight(engine, DOUBT).sees_tree(tmp_path)
+        assert [path.parent for path in engine.asked] == [tmp_path / place]
 
 
 def test_a_path_that_is_seen_through_the_peers_own_eyes(tmp_path: Path) -> None:
