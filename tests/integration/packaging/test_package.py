@@ -86,15 +86,15 @@ def test_pip_makes_the_same_wheel_of_the_sdist(packed: Packed) -> None:
     assert (packed.project.root / "again" / packed.wheel.name).read_bytes() == packed.wheel.read_bytes()
 
 
-@pytest.mark.parametrize("installer", ["pipx", "uv"])
+@pytest.mark.parametrize(("installer", "what"), [("pipx", "wheel"), ("uv", "wheel"), ("uv", "sdist")])
 def test_it_installs_and_runs_in_an_environment_of_its_own(
-    packed: Packed, wheels: Path, make_project: MakeProject, tmp_path: Path, installer: str
+    packed: Packed, wheels: Path, make_project: MakeProject, tmp_path: Path, installer: str, what: str
 ) -> None:
-    apart, bare = ("--no-index", "--find-links", str(wheels)), str(packed.wheel)
+    apart, bare = ("--no-index", "--find-links", str(wheels)), str(getattr(packed, what))
     programs = tmp_path / "bin"
     if installer == "pipx":
         line = ["pipx", "install", "--backend", "pip", f"--pip-args={' '.join(apart)}", bare]
-        env = {"PIPX_HOME": str(tmp_path / "pipx"), "PIPX_BIN_DIR": str(programs)}
+        env = {"PIPX_HOME": str(tmp_path / "pipx"), "PIPX_BIN_DIR": str(programs), "PIP_NO_COMPILE": "1"}
     else:
         line = ["uv", "tool", "install", "--python", sys.executable, *apart, bare]
         env = {"UV_TOOL_DIR": str(tmp_path / "uv"), "UV_TOOL_BIN_DIR": str(programs)}
