@@ -48,7 +48,7 @@ def _first(command: Any) -> str:
 def _section(name: str, command: Any) -> str:
     arguments = [_argument(each) for each in command.params if each.param_type_name == "argument"]
     usage = " ".join([name, *arguments])
-    options = _options([each for each in command.params if each.param_type_name == "option"])
+    options = _options(command.params)
     text = f"## {name}\n\n```text\n{usage}\n```\n\n{_prose(_text(command))}\n"
     return f"{text}\n{options}" if options else text
 
@@ -65,11 +65,18 @@ def _argument(argument: Any) -> str:
 
 
 def _options(params: Sequence[Any]) -> str:
-    rows = [
-        (code(", ".join([*option.opts, *option.secondary_opts]) + _value(option)), option.help or "")
-        for option in params
-        if "--help" not in option.opts
+    """Options, behind those arguments that have a help of their own."""
+    arguments = [
+        (code(each.metavar or each.name.upper()), each.help)
+        for each in params
+        if each.param_type_name == "argument" and each.help
     ]
+    options = [
+        (code(", ".join([*each.opts, *each.secondary_opts]) + _value(each)), each.help or "")
+        for each in params
+        if each.param_type_name == "option" and "--help" not in each.opts
+    ]
+    rows = [*arguments, *options]
     return table(("option", "does"), rows) if rows else ""
 
 
