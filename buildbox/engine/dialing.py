@@ -11,7 +11,7 @@ from buildbox.engine.ssh import dial_ssh, ssh_command
 
 Dial = Callable[[], socket.socket]
 
-_CONNECT = 30  # seconds that a connection may take
+_CONNECT = 15  # seconds that a connection may take
 _PORTS = {False: 2375, True: 2376}  # where engines listen, without and with TLS
 
 

@@ -127,7 +127,8 @@ class DockerEngine:
     def __init__(self, clients: Clients, address: str, *, podman: bool = False) -> None:
         self._clients = clients
         self._podman = podman
-        self._insistence = _INSISTENCE
+        self._asked_since: float | None = None  # when the engine was first found away, monotonic
+        self._given_up: Away | None = None
         self.address = address
 
     def info(self) -> EngineInfo:
@@ -287,13 +288,6 @@ class DockerEngine:
         except NotFound:
             return False
 
-    def is_running(self, container: str) -> bool:
-        try:
-            with self._asking("look at a container") as api:
-                return bool(api.inspect_container(container)["State"]["Running"])
-        except NotFound:
-            return False
-
     def signal(self, container: str, name: str) -> None:
         if self._podman and name != "SIGKILL":
             with suppress(EngineError):  # there may be no shell
@@ -425,15 +419,18 @@ class DockerEngine:
                 api.timeout = before
 
     def _insisting(self, ask: Callable[[], None]) -> None:
-        """Asks again, for some seconds in all, while an engine elsewhere can't be reached."""
-        while True:
+        """Asks again, for some seconds in all, while an engine elsewhere can't be reached; then no more."""
+        while self._given_up is None:
             try:
                 return ask()
-            except Away:
-                if self.address.startswith("unix://") or self._insistence <= 0:
+            except Away as error:
+                if self.address.startswith("unix://"):
                     raise
-            self._insistence -= _PAUSE
+                self._asked_since = self._asked_since or time.monotonic()
+                if time.monotonic() - self._asked_since > _INSISTENCE:
+                    self._given_up = error
             time.sleep(_PAUSE)
+        raise self._given_up
 
     def _unless_gone(self, ask: Callable[[Any], object]) -> None:
         """Asks something of a container that may have ended meanwhile, which is no fault."""
