@@ -151,10 +151,12 @@ class Running:
             except ServiceFailed:
                 raise
             except EngineError:
-                if not self.ended:  # else nothing can be run in it any more, which `ended` tells better
+                # Nothing can be run in what has ended, which `ended` tells better; Podman takes a while to.
+                until = time.monotonic() + _TO_TELL
+                while not (self.ended or self.fault or self._leaving) and time.monotonic() < until:
                     time.sleep(_POLL)
-                    if not self.ended:
-                        raise
+                if not self.ended:
+                    raise
                 return
             if self.is_ready:
                 return

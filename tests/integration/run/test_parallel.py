@@ -37,7 +37,8 @@ def steps(names: str) -> str:
 def containers(project: Project) -> dict[str, str]:
     """Step and state ("running", "exited") of the containers of runs that this project's home knows."""
     runs = {path.name for path in (project.home / "runs").glob("*")}
-    found = APIClient(version="auto").containers(all=True, filters={"label": RUN_LABEL})
+    api = APIClient(project.environment().get("DOCKER_HOST"), version="auto")
+    found = api.containers(all=True, filters={"label": RUN_LABEL})
     mine = [item for item in found if item["Labels"][RUN_LABEL] in runs]
     return {item["Labels"][NAME_LABEL].rpartition("-")[2]: item["State"] for item in mine}
 
