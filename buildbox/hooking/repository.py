@@ -90,6 +90,11 @@ def find_repository(cwd: Path, folder: Path, env: Mapping[str, str]) -> Reposito
         places = _places(program, folder, ours)
         told = {}
     top, git_dir, common_dir, index = places
+    if not folder.is_relative_to(top):
+        raise UsageError(
+            f"git takes another folder than {folder} for the working tree: {top}",
+            "Look at core.worktree in the repository's configuration.",
+        )
     fixed = {"GIT_DIR": str(git_dir), "GIT_WORK_TREE": str(top)} if told else {}
     fixed |= {"GIT_COMMON_DIR": str(common_dir)} if "GIT_COMMON_DIR" in told else {}
     in_hook = bool(env.get("GIT_INDEX_FILE")) and Path(os.path.realpath(cwd)).is_relative_to(top)

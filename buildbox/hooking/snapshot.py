@@ -9,7 +9,6 @@ git folder of its own with HEAD and index, and all else is the repository's (git
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,11 +18,12 @@ from buildbox.container import SOURCE, Bind
 from buildbox.errors import UsageError
 from buildbox.hooking.repository import Repository, find_repository
 from buildbox.hooking.staged import Row, intended, is_submodule, list_rows
+from buildbox.project import GitFolder, find_git
 from buildbox.sources import GIT, kept_file
 from buildbox.stages import stages
-from buildbox.trees.borrowed import find_repository as find_objects
 from buildbox.trees.checkout import checkout
-from buildbox.trees.faults import explained
+from buildbox.trees.faults import explained, shown
+from buildbox.trees.folders import READ
 from buildbox.trees.git import clean_environment
 from buildbox.trees.memo import forget
 from buildbox.workspace import FOLDER, STATE, own_folder
@@ -38,6 +38,7 @@ class Snapshot:
 
     top: Path  # as the top of the working tree
     git: Repository  # git in it
+    repository: GitFolder | None  # what tasks may see of it; None: it isn't sure to be the project's own
     made: int  # ns; the latest ctime of what git wrote there
     objects: Mapping[str, Path]  # of submodules, by their place: where their objects are
 
@@ -55,12 +56,12 @@ class Snapshot:
             Bind(str(objects), f"{SOURCE}/{place}/.git/objects", read_only=True)
             for place, objects in modules.items()
         ]
-        if project:
-            return tuple(binds)  # as in the working tree: the repository is not in the project's folder
+        if project or self.repository is None:
+            return tuple(binds)  # as of the working tree, where the repository isn't in the project's folder
         common = kept_file(data, f"{GIT}\n")
         link = kept_file(data, f"gitdir: {_OWN_GIT}\n")
         return (
-            Bind(str(self.git.common_dir), GIT, read_only=True),
+            Bind(str(self.repository.common_dir), GIT, read_only=True),
             Bind(str(self.git.git_dir), _OWN_GIT, read_only=True),
             Bind(str(common), f"{_OWN_GIT}/commondir", read_only=True),
             Bind(str(link), f"{SOURCE}/.git", read_only=True),
@@ -124,16 +125,30 @@ def _made(repository: Repository, folder: Path) -> Snapshot:
     objects = dict(_fill_submodules(repository.top, top, listed, repository.env))
     marker = own / "made"
     marker.touch()
-    return Snapshot(top, git, marker.stat().st_ctime_ns, objects)
+    return Snapshot(top, git, _trusted(repository), marker.stat().st_ctime_ns, objects)
+
+
+def _trusted(repository: Repository) -> GitFolder | None:
+    """The repository, if it is the working tree's own: files in a stranger's `.git` could name another."""
+    found = find_git(repository.top)
+    if found and found.trusted and found.common_dir == repository.common_dir:
+        return found
+    return None
 
 
 def _copy_git(repository: Repository, own: Path) -> None:
-    shutil.copyfile(repository.git_dir / "HEAD", own / "HEAD")
+    _copy(repository.git_dir / "HEAD", own / "HEAD")
     (own / "commondir").write_bytes(os.fsencode(repository.common_dir) + b"\n")
     if repository.index.exists():
-        shutil.copyfile(repository.index, own / "index")
+        _copy(repository.index, own / "index")
     for shared in repository.git_dir.glob("sharedindex.*"):  # what a split index is split from
-        shutil.copyfile(shared, own / shared.name)
+        _copy(shared, own / shared.name)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Tasks see the copy, so it isn't made of what a link leads to. Raises OSError."""
+    with open(os.open(source, READ), "rb") as file:
+        target.write_bytes(file.read())
 
 
 def _leave_out(git: Repository, paths: Sequence[str]) -> None:
@@ -153,7 +168,19 @@ def _fill_submodules(
         place = f"{below}{row.path}"
         if not is_submodule(row) or not os.path.lexists(working / place / ".git"):
             continue
+        yield place, _own_objects(working, place)
         checkout(working / place, row.object, top / place, env, submodules={})
-        yield place, find_objects(working / place, env).objects
         clone = find_repository(top / place, top / place, clean_environment(env))
         yield from _fill_submodules(working, top, list(list_rows(clone)), env, f"{place}/")
+
+
+def _own_objects(working: Path, place: str) -> Path:
+    """Where the objects of the submodule at `place` are. Raises UsageError where they may be another's."""
+    found = find_git(working / place)
+    objects = found and found.common_dir / "objects"
+    if not found or not found.trusted or not objects or Path(os.path.realpath(objects)) != objects:
+        raise UsageError(
+            f"the submodule {shown(place)} names a repository that isn't sure to be its own",
+            f"Look at {working / place / '.git'}; `git submodule update --init` makes submodules anew.",
+        )
+    return objects

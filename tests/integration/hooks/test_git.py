@@ -72,3 +72,16 @@ def test_git_works_in_the_copy_of_a_worktree(with_git: Callable[..., Repo], tmp_
     repo.ok("add", "a.txt", cwd=side)
     done = repo.hook(cwd=side)
     assert done.out.splitlines()[:4] == ["M  a.txt", "on the side", "with git", "first"], done.err
+
+
+def test_git_works_in_the_copy_of_a_submodule(with_git: Callable[..., Repo], tmp_path: Path) -> None:
+    """A project that is a submodule of another repository, whose settings say where it is checked out."""
+    repo = with_git(**{"a.txt": "1\n"})
+    around = tmp_path / "around"
+    around.mkdir()
+    repo.ok("init", "-q", cwd=around)
+    repo.ok("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(repo.top), "app", cwd=around)
+    (around / "app/a.txt").write_text("2\n")
+    repo.ok("add", "a.txt", cwd=around / "app")
+    done = repo.hook(cwd=around / "app")
+    assert done.out.splitlines()[:4] == ["M  a.txt", "with git", "first", "a.txt"], done.err
