@@ -38,7 +38,6 @@ class SshServer:
 
     folder: Path
     port: int
-    process: subprocess.Popen[bytes]
 
     @property
     def programs(self) -> str:
@@ -51,14 +50,6 @@ class SshServer:
     def url(self, engine: Path) -> str:
         """The address of the engine whose socket on the server is `engine`."""
         return f"ssh://{getpass.getuser()}@127.0.0.1:{self.port}{engine}"
-
-    def forget(self) -> None:
-        """The client doesn't know the server any more."""
-        (self.folder / "known").write_text("")
-
-    def refuse(self) -> None:
-        """The server doesn't know the client's key any more."""
-        (self.folder / "mine.pub").write_text("")
 
 
 @contextmanager
@@ -83,7 +74,7 @@ def ssh_server(folder: Path) -> Iterator[SshServer]:
         while b"listening" not in (folder / "log").read_bytes():
             assert process.poll() is None and time.monotonic() < deadline, (folder / "log").read_text()
             time.sleep(0.02)
-        yield SshServer(folder, port, process)
+        yield SshServer(folder, port)
     finally:
         process.terminate()
         process.wait(timeout=20)
