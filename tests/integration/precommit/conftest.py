@@ -16,6 +16,7 @@ from tests.support.project import Result, keep_image
 from tests.support.tiny_image import tiny_image
 
 BARE = "/usr/bin:/bin"  # the PATH of an editor that a desktop has started
+PATIENCE = 250  # seconds: pre-commit installs buildbox with all that it needs, maybe on a busy machine
 MakeRepo = Callable[..., "Repo"]
 
 
@@ -50,7 +51,7 @@ class Repo:
             capture_output=True,
             check=False,
             start_new_session=True,
-            timeout=60,
+            timeout=PATIENCE,
         )
         out, err = done.stdout.decode(errors="surrogateescape"), done.stderr.decode(errors="surrogateescape")
         return Result(done.returncode, out, err)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 from tests.integration.precommit.conftest import MakeRepo, Repo
+from tests.support.project import REPOSITORY
 
 SHOW = """[tasks.show]\nargv = ["printf", "<%s>\\\\n"]\n"""
 FILES = "  - id: buildbox-run-files\n    verbose: true\n    args: [show, --]\n"
@@ -58,3 +60,14 @@ def test_names_without_a_task_are_a_mistake_that_says_how(make_repo: MakeRepo) -
     repo.ok("add", "-A")
     done = repo.pre_commit("run", "buildbox-run-files")
     assert "- exit code: 2" in done.out and "args: [TASK, --]" in done.out, done.out
+
+
+def test_staged_content_under_given_names(make_repo: MakeRepo) -> None:
+    """Without pre-commit, from a subfolder: the content is the index's."""
+    repo = make_repo('[tasks.cat]\nargv = ["cat"]\n', FILES)
+    repo.write({"-a.txt": "staged\n", "sub/b.txt": "too\n"})
+    repo.ok("add", "-A")
+    repo.write({"-a.txt": "later\n"})
+    line = (sys.executable, "-m", "buildbox", "hook", "run", "--files", "cat", "--", "../-a.txt", "b.txt")
+    done = repo.call(*line, cwd=repo.root / "sub", env={"PYTHONPATH": str(REPOSITORY)})
+    assert (done.status, done.out) == (0, "staged\ntoo\n"), done.err
