@@ -18,7 +18,6 @@ from pathlib import Path
 
 from buildbox.engine.find import Address, in_container
 from buildbox.engine.protocol import Engine
-from buildbox.mounts import mounts_here
 from buildbox.workspace import FOLDER
 
 _ENGINES = ("dockerd", "podman", "systemd")  # the last one listens in their place until they are needed
@@ -110,6 +109,8 @@ class Sight:
         """
         if self.outlook.sees_all is not None:
             return self.outlook.sees_all
+        from buildbox.mounts import mounts_here
+
         folder = path if path.is_dir() else path.parent
         with self._lock:
             self._mounts = self._mounts or tuple(mount.point for mount in mounts_here())
