@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from shlex import quote
 
-from buildbox.archive import hints, marks
 from buildbox.pipelines.jobs import Job
 from buildbox.pipelines.scripts import SETTINGS, artifact_globs, bring_images, images_key, login, run_line
 from buildbox.pipelines.yaml import Noted, Script, Value, write
@@ -18,8 +17,7 @@ from buildbox.pipelines.yaml import Noted, Script, Value, write
 FILE = ".gitlab-ci.yml"
 IMAGE = "docker.io/library/python:3.12"
 _JUNIT = ".buildbox/junit.xml"
-# GitLab caches nothing outside of the project's folder; this is where no task sees it. What a cache gives is
-# proven by its digest if it is an image. A result would have to be believed: of these there are none in it.
+# GitLab caches nothing outside of the project's folder; this is where no task sees it.
 _CACHE = ".buildbox/state/images"
 # "Unavailable names for jobs", and those that mean something else at the top of a file.
 _RESERVED = frozenset(
@@ -35,7 +33,6 @@ rm -rf "$BUILDBOX_HOME"
 mkdir -p "$BUILDBOX_HOME"
 if [ -d {_CACHE}/archive ]; then
   cp -a {_CACHE}/archive "$BUILDBOX_HOME/archive"
-  rm -rf "$BUILDBOX_HOME/archive/{hints.FOLDER}" "$BUILDBOX_HOME/archive/{marks.FOLDER}"
 fi
 python3 -m venv "$BUILDBOX_HOME/venv"
 "$BUILDBOX_HOME/venv/bin/python" -m pip install --quiet -- "$BUILDBOX_REQUIREMENT"
@@ -79,6 +76,7 @@ def pipeline(jobs: Sequence[Job], wanted: Wanted) -> str:
         "workflow": {
             "auto_cancel": {"on_new_commit": "interruptible"},
             "rules": [
+                {"if": '$CI_PIPELINE_SOURCE == "parent_pipeline"'},  # whose own rules have decided
                 {"if": '$CI_PIPELINE_SOURCE == "merge_request_event"'},
                 {"if": "$CI_COMMIT_BRANCH && $CI_OPEN_MERGE_REQUESTS", "when": "never"},
                 {"if": "$CI_COMMIT_BRANCH"},

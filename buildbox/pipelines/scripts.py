@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from shlex import quote
 
+from buildbox.archive import hints, marks
 from buildbox.digest import Digest
 from buildbox.pipelines.jobs import Job
 from buildbox.tasks.beside import statement_patterns
@@ -49,11 +50,12 @@ def images_key(job: Job) -> str:
 
 
 def bring_images(job: Job) -> str:
-    """Lines that bring the images of `job` into the archive of the runner.
+    """Lines that bring the images of `job` into the archive of the runner, which a cache may have filled.
 
+    An image from there is proven by its digest. A result would have to be believed, so none counts.
     Those of the catalogue are in no registry but the remote archive; else their recipes make them.
     """
-    lines = []
+    lines = [f'rm -rf "$BUILDBOX_HOME/archive/{hints.FOLDER}" "$BUILDBOX_HOME/archive/{marks.FOLDER}"']
     others = [title for title in job.images if title not in job.recipes]
     if others:
         lines.append(f"buildbox archive save {' '.join(others)}")

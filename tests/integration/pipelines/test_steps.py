@@ -192,7 +192,6 @@ def contexts(archive: str, event: str) -> dict[str, str]:
         "vars.BUILDBOX_ARCHIVE": archive,
         "secrets.BUILDBOX_REGISTRY_USER": USER,
         "secrets.BUILDBOX_REGISTRY_PASSWORD": PASSWORD,
-        "needs.compile.result": "success",
     }
 
 
@@ -224,11 +223,12 @@ def test_github_fills_the_archive_beside_an_engine(laptop: Laptop, beside: Place
 
 
 def test_github_builds_for_a_pull_request_with_an_engine_elsewhere(laptop: Laptop, afar: Place) -> None:
-    """What it makes stays with it."""
+    """All in one job; what it makes stays with it."""
     made, env = afar
     archive = laptop.share("team/one")
-    workflow = load(laptop.written("github", "--hermetic").read_text())
-    said = github_job(made, workflow, "package", contexts(archive, "pull_request"), env)
+    workflow = load(laptop.written("github", "--hermetic", "--jobs", "one").read_text())
+    said = github_job(made, workflow, "build", contexts(archive, "pull_request"), env)
+    assert "test[CASE=plain] passed" in said["Run"]
     assert "package passed" in said["Run"]
     assert digest(made, "/github/workspace") == laptop.digest
     assert laptop.gets(archive) is None

@@ -106,6 +106,21 @@ def test_needs_are_jobs_and_are_waited_for() -> None:
     assert pipeline("chain")["c"]["needs"] == ["b", "a"]
 
 
+def test_no_result_comes_from_a_cache() -> None:
+    """Whoever may write a cache could have put anything there."""
+    steps = workflow("one")["jobs"]["test"]["steps"]
+    first = [step.get("run", step.get("uses", "")).splitlines()[0] for step in steps]
+    (restored,) = (at for at, line in enumerate(first) if line.startswith("actions/cache/restore@"))
+    removal = 'rm -rf "$BUILDBOX_HOME/archive/results" "$BUILDBOX_HOME/archive/provenance"'
+    assert first[restored + 1] == removal
+    assert pipeline("one")["test"]["script"][0].splitlines()[0] == removal
+
+
+def test_a_pipeline_can_be_the_child_of_another() -> None:
+    """GitLab starts no child whose rules look for a branch or a merge request alone."""
+    assert pipeline("one")["workflow"]["rules"][0] == {"if": '$CI_PIPELINE_SOURCE == "parent_pipeline"'}
+
+
 def test_a_matrix_is_one_in_both() -> None:
     job = workflow("matrix")["jobs"]["test"]
     assert job["strategy"]["matrix"] == {"variant": ["tools,N=1", "tools,N=2"]}
