@@ -24,7 +24,7 @@ from buildbox.sources import (
 )
 from buildbox.tasks.plan import Step
 from buildbox.trust import check_task
-from buildbox.workspace import FOLDER, STATE
+from buildbox.workspace import FOLDER, STATE, own_folder
 
 _HIDDEN = Tmpfs(f"{SOURCE}/{FOLDER}/{STATE}", "ro,mode=0555,size=4096")
 
@@ -141,14 +141,16 @@ def mounted_view(session: Session, step: Step) -> View:
         git = session.staged.git
     else:
         git = git_binds(bounds.root, find_git(bounds.root), session.host.data, writable=bounds.allowance.git)
-    hidden = (
-        (_HIDDEN,) if _is_folder(bounds.root / FOLDER) and _is_folder(bounds.root / FOLDER / STATE) else ()
-    )
-    return View((*source_binds(bounds.root, mounts), *git), hidden)
+    own, hidden = ((), ()) if session.staged else _guarded(bounds.root)  # a copy has no state
+    return View((*source_binds(bounds.root, mounts), *git, *own), hidden)
 
 
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
+def _guarded(root: Path) -> tuple[tuple[Bind, ...], tuple[Tmpfs, ...]]:
+    """What keeps a task from buildbox's state: it can't see it, nor put a folder of its own in its place,
+    since what is mounted can't be renamed. Where there can be no state, there is nothing to guard."""
+    if not own_folder(root, STATE):
+        return (), ()
+    return (Bind(os.fspath(root / FOLDER), f"{SOURCE}/{FOLDER}"),), (_HIDDEN,)
 
 
 def staged_view(stage: Path) -> View:

@@ -22,7 +22,6 @@ from buildbox.schedule.report import Display
 from buildbox.session import Session, Staged
 from buildbox.tasks.plan import Plan, made_here, plan_tasks
 from buildbox.workplace import Workplace
-from buildbox.workspace import STATE, own_folder
 
 if TYPE_CHECKING:
     from buildbox.console.record import Record
@@ -99,8 +98,6 @@ def run_in(
 ) -> int:
     """Runs the plan in a session, and has `record` hear of it; its exit status."""
     host, console = call.host, call.console
-    if len(plan.steps) > 1:
-        own_folder(project.root, STATE)  # from now on no mounted task sees it
     alone = len(plan.targets) == 1
     target = plan.steps[plan.targets[0]]
     ground = Ground(session, plan, made_here(project.config), project.config.name)

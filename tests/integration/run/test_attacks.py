@@ -142,3 +142,19 @@ def test_names_of_files_are_no_lines_of_their_own(make_project: MakeProject) -> 
     out = project.ok("run", "--dry-run", "-v", "t")
     assert "inputs: 't\\r\\n::error::name\\x1b[31m' changed\n" in out
     assert not set(out) & {"\r", "\33"}
+
+
+@pytest.mark.parametrize("before", ["", "mv .buildbox away && ", "rm -rf .buildbox; "])
+def test_a_task_can_not_forge_what_is_noted_of_others(
+    make_project: MakeProject, caller: Caller, before: str
+) -> None:
+    """Neither where nothing is noted yet, nor by a folder of its own in the place of ours."""
+    project = make_project(
+        f'[tasks.forge]\nrun = "{before}mkdir -p .buildbox/state/outputs && touch .buildbox/state/outputs/x"\n'
+        '[tasks.h]\nhermetic = true\noutputs = ["o"]\nrun = "echo 1 > o"\n',
+        caller=caller,
+    )
+    for _ in range(2):
+        assert project.run("run", "forge").status != 0
+        assert not list(project.root.glob(".buildbox/state/outputs/x"))
+        assert project.run("run", "h").status == 0
