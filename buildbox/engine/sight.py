@@ -111,14 +111,14 @@ class Sight:
             return self.outlook.sees_all
         from buildbox.mounts import mounts_here
 
-        folder = path if path.is_dir() else path.parent
         with self._lock:
             self._mounts = self._mounts or tuple(mount.point for mount in mounts_here())
+            place = path if path in self._mounts or path.is_dir() else path.parent
             for known, answer in self._known.items():
-                if folder == known or (known in folder.parents and not self._mounted(known, folder)):
+                if place == known or (known in place.parents and not self._mounted(known, place)):
                     return answer
-            self._known[folder] = self._look(folder)
-            return self._known[folder]
+            self._known[place] = self._look(place)
+            return self._known[place]
 
     def sees_tree(self, folder: Path) -> bool:
         """The same, with all that is mounted in `folder`. Raises EngineError."""
@@ -128,21 +128,21 @@ class Sight:
             self.sees(point) for point in self._mounts if folder in point.parents
         )
 
-    def _mounted(self, above: Path, folder: Path) -> bool:
-        """Whether something is mounted on the way from `above` to `folder`."""
-        return any(above in point.parents and point in (folder, *folder.parents) for point in self._mounts)
+    def _mounted(self, above: Path, place: Path) -> bool:
+        """Whether something is mounted on the way from `above` to `place`."""
+        return any(above in point.parents and point in (place, *place.parents) for point in self._mounts)
 
-    def _look(self, folder: Path) -> bool:
+    def _look(self, place: Path) -> bool:
         peer = self.outlook.peer
         if peer and peer.name in _ENGINES:
             with suppress(OSError):
-                if folder.samefile(f"{peer.root}{folder}"):
+                if place.samefile(f"{peer.root}{place}"):
                     return True
         try:
-            with nonce(folder, self._mounts) as file:
+            with nonce(place, self._mounts) as file:
                 return self._engine.has_path(str(file))
         except OSError:
-            return False  # nothing can be written there, so nothing can be proven
+            return False  # nothing can be made there, so nothing can be proven: a file that is mounted, say
 
 
 @contextmanager

@@ -119,7 +119,11 @@ def test_another_folder_of_the_same_path(python_image: str, project: Project, tm
     (own / ".buildbox.toml").write_bytes((project.root / ".buildbox.toml").read_bytes())
     mounts = {own: project.root, project.root / "sub": project.root / "sub", project.home: HOME}
     only_below = Boxed(python_image, mounts, project.root, HOME)
-    for inside in (empty, covered, only_below):
+    file = tmp_path / "file"
+    file.touch()
+    mounts = {project.root: project.root, file: project.root / "sub/input", project.home: HOME}
+    one_file = Boxed(python_image, mounts, project.root, HOME)
+    for inside in (empty, covered, only_below, one_file):
         refused = inside.run("run", "mounted")
         assert refused.status == 120
         assert f"doesn't see the folder {inside.folder} of here" in refused.err
