@@ -67,17 +67,7 @@ def faults(doing: str) -> Iterator[None]:
         kind = {400: Refused, 404: NotFound, 409: Conflict}.get(status, EngineError)
         if "container state improper" in said:  # Podman's 409 has the status 500
             kind = Conflict
-        hint = "`buildbox doctor` checks the engine."
-        if status == 400:  # it understood, and can't
-            hint = "Correct what is asked of the engine there: the task's limits, user or mounts."
-        if "bind source path does not exist" in said:
-            hint = "An engine on another machine doesn't see the files of this one: use one of this machine."
-        if "address pool" in said:
-            hint = (
-                "It has no addresses for one more network. Run fewer steps with services at once (-j),"
-                " or remove networks that nobody needs: docker network ls"
-            )
-        raise kind(f"the engine couldn't {doing}: {said}", hint) from None
+        raise kind(f"the engine couldn't {doing}: {said}", advice(status, said)) from None
     except (docker.errors.DockerException, *GONE) as error:
         late = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)
         kind = TimedOut if any(isinstance(each, late) for each in (error, *error.args)) else Away
@@ -85,6 +75,25 @@ def faults(doing: str) -> Iterator[None]:
             f"the engine went away while it was asked to {doing} ({in_words(error)})",
             "Look at the engine's log; `buildbox doctor` checks it.",
         ) from None
+
+
+def advice(status: int, said: str) -> str:
+    """What to do where an engine refuses with an HTTP status and these words."""
+    if "address pool" in said:
+        return (
+            "It has no addresses for one more network. Run fewer steps with services at once (-j),"
+            " or remove networks that nobody needs: docker network ls"
+        )
+    if "bind source path does not exist" in said:
+        return "An engine on another machine doesn't see the files of this one: use one of this machine."
+    if "permission denied" in said.lower():
+        return (
+            "The engine may not do that. A rootless one sees what its own user sees: use one that is yours,"
+            " or root's, and see that all folders above the project let it pass."
+        )
+    if status == 400:  # it understood, and can't
+        return "Correct what is asked of the engine there: the task's limits, user or mounts."
+    return "`buildbox doctor` checks the engine."
 
 
 def missing_network(said: str) -> str | None:

@@ -7,14 +7,12 @@ from dataclasses import replace
 from tests.integration.graph.test_hermetic import (
     GRAPH,
     states,
-    test_a_task_sees_its_inputs_and_what_it_needs_and_nothing_else,
     test_outputs_come_back_and_only_they,
     test_what_has_passed_is_not_run_again,
 )
 from tests.integration.run.conftest import MakeProject
 
 __all__ = [
-    "test_a_task_sees_its_inputs_and_what_it_needs_and_nothing_else",
     "test_outputs_come_back_and_only_they",
     "test_what_has_passed_is_not_run_again",
 ]

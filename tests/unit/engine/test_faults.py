@@ -8,7 +8,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from buildbox.engine.faults import in_words, missing_network
+from buildbox.engine.faults import advice, in_words, missing_network
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,21 @@ from buildbox.engine.faults import in_words, missing_network
 )
 def test_a_network_that_the_engine_lacks(said: str, network: str | None) -> None:
     assert missing_network(said) == network
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "word"),
+    [
+        (400, 'invalid mount config for type "bind": stat /root/x: permission denied', "rootless"),
+        (500, "OCI runtime error: mkdir /root/x: Permission denied", "rootless"),  # Podman
+        (400, "invalid mount config: bind source path does not exist: /x", "another machine"),
+        (500, "could not find an available address pool", "-j"),
+        (400, "Minimum memory limit allowed is 6MB", "limits"),
+        (500, "no space left on device", "doctor"),
+    ],
+)
+def test_what_to_do(status: int, said: str, word: str) -> None:
+    assert word in advice(status, said)
 
 
 def raised(error: Exception, cause: Exception | None) -> Exception:
