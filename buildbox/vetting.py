@@ -63,9 +63,9 @@ def vet_sight(steps: Iterable[Step], bounds: Bounds, sight: Sight, runtime: str 
                 f"They are never written to a disk. {seen_there(sight)} (-v {memory}:{memory}).",
             )
     mounted = [step for step in steps if not step.task.hermetic]
-    if mounted and not sight.sees_tree(bounds.root):
+    if mounted and not sight.sees_tree(bounds.project):
         raise EngineError(
-            f"{sight.told}, and doesn't see the folder {bounds.root} of here, which is mounted for"
+            f"{sight.told}, and doesn't see the folder {bounds.project} of here, which is mounted for"
             f" {_names(mounted)}",
             f"{seen_there(sight)}{_or_send(mounted)}.",
         )

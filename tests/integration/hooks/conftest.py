@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.project import REPOSITORY, Result, keep_image
+from tests.support.project import ME, REPOSITORY, Caller, Result, keep_image
 from tests.support.tiny_image import tiny_image
 
 MakeRepo = Callable[..., "Repo"]
@@ -31,6 +31,7 @@ class Repo:
     home: Path  # the caller's, and buildbox's
     inside: str = "."  # where the project is
     env: Mapping[str, str] = field(default_factory=dict)
+    caller: Caller = ME
 
     @property
     def root(self) -> Path:
@@ -61,7 +62,7 @@ class Repo:
     def call(self, *command: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Result:
         """A command, by somebody who has no terminal."""
         done = subprocess.run(
-            command,
+            self.caller.command(command),
             cwd=cwd or self.root,
             env=self.environment(env),
             stdin=subprocess.DEVNULL,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 from tests.integration.hooks.conftest import MakeRepo
+from tests.support.project import ME, STRANGER, Caller, let_others_pass
 
 
 def test_staged_lines_and_no_others(make_repo: MakeRepo) -> None:
@@ -230,6 +233,19 @@ def test_nothing_is_written_to_the_repository(make_repo: MakeRepo) -> None:
     before = _looks(repo.top / ".git")
     assert repo.hook().status == 0
     assert _looks(repo.top / ".git") == before
+
+
+def test_a_repository_that_its_user_may_only_read(make_repo: MakeRepo, tmp_path: Path) -> None:
+    let_others_pass(tmp_path)
+    repo = make_repo(**{"a.txt": "1\n"})
+    repo.write({"a.txt": "2\n"})
+    repo.ok("add", "a.txt")
+    repo = replace(repo, caller=Caller(STRANGER, STRANGER) if ME.uid == 0 else ME)
+    for folder in (repo.top, repo.home):
+        subprocess.run(["chown", "-hR", f"{repo.caller.uid}:{repo.caller.gid}", folder], check=True)
+    subprocess.run(["chmod", "-R", "a-w", repo.top / ".git"], check=True)
+    done = repo.hook()
+    assert (done.status, done.out.split()[0]) == (0, "2"), done.err
 
 
 def _looks(folder: Path) -> dict[str, tuple[int, int]]:
