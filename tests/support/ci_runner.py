@@ -19,10 +19,10 @@ class Machine:
 
     name: str
 
-    def shell(self, script: str, folder: str, env: Mapping[str, str], options: str = "-eo pipefail") -> str:
+    def shell(self, script: str, folder: str, env: Mapping[str, str]) -> str:
         """What `script` prints, stderr too, in a bash of its own."""
         words = [word for name, value in env.items() for word in ("-e", f"{name}={value}")]
-        bash = ["bash", "--noprofile", "--norc", *options.split(), "-c", script]
+        bash = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
         done = subprocess.run(
             ["docker", "exec", "-i", *words, "-w", folder, self.name, *bash],
             stdin=subprocess.DEVNULL,

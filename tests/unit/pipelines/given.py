@@ -8,10 +8,10 @@ from typing import Any
 import yaml
 from ruamel.yaml import YAML
 
-from buildbox.config.model import Config, Task
+from buildbox.config.model import Task
 from buildbox.pipelines import github, gitlab
-from buildbox.pipelines.jobs import Job, one_job, shareable, task_jobs
-from buildbox.tasks.plan import Plan, Step, plan_tasks
+from buildbox.pipelines.jobs import Job, task_jobs
+from buildbox.tasks.plan import Step, plan_tasks
 from tests.support.values import config
 
 REQUIREMENT = "git+https://example.com/buildbox@" + "0" * 40
@@ -25,10 +25,6 @@ def jobs_of(*tasks: Task, **more: Any) -> dict[str, Job]:
     """The jobs of all tasks, by name."""
     plan = plan_tasks(made := config(*tasks, **more), list(made.tasks))
     return {job.name: job for job in task_jobs(plan, allow_nothing, lambda ref: None)}
-
-
-def keep_of(plan: Plan, made: Config) -> Job:
-    return one_job(plan, "archive", shareable(plan, made), allow_nothing, lambda ref: None)
 
 
 def texts(jobs: Sequence[Job], **changes: Any) -> tuple[str, str]:
