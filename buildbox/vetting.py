@@ -95,5 +95,5 @@ def _or_send(mounted: Iterable[Step]) -> str:
 def seen_there(sight: Sight) -> str:
     """What to do for an engine to see a folder; without a full stop."""
     if sight.outlook.is_outside:
-        return "Start this container with the folder under the path that it has outside (-v /PATH:/PATH)"
+        return "Start this container with it, writable, under the path that it has outside (-v /PATH:/PATH)"
     return "Use an engine that sees this machine's files"
