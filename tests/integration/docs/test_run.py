@@ -37,7 +37,7 @@ def world(name: str, folder: Path, archive: Path) -> Iterator[Shell]:
         shell = stack.enter_context(home_of_ada(folder, archive, names=names))
         if name == "corporate-network":
             shutil.copy(folder / "registry/ca.crt", shell.folder / "corporate-ca.crt")
-        if name in HOWTOS:
+        if name != "tutorial":
             start_in_the_project(shell)
         yield shell
 
@@ -52,17 +52,22 @@ def start_in_the_project(shell: Shell) -> None:
 
 
 def check(document: str, shell: Shell) -> None:
-    faults = run_document((DOCS / document).read_text(), shell)
-    assert not faults, f"docs/{document}:\n" + "\n\n".join(faults)
+    faults = run_document((REPOSITORY / document).read_text(), shell)
+    assert not faults, f"{document}:\n" + "\n\n".join(faults)
 
 
 @pytest.mark.timeout(600)
 def test_the_tutorial(tmp_path: Path, catalogue_archive: Path) -> None:
     with world("tutorial", tmp_path, catalogue_archive) as shell:
-        check("tutorial.md", shell)
+        check("docs/tutorial.md", shell)
 
 
 @pytest.mark.parametrize("name", HOWTOS)
 def test_a_howto(name: str, tmp_path: Path, catalogue_archive: Path) -> None:
     with world(name, tmp_path, catalogue_archive) as shell:
-        check(f"howto/{name}.md", shell)
+        check(f"docs/howto/{name}.md", shell)
+
+
+def test_the_readmes_tour(tmp_path: Path, catalogue_archive: Path) -> None:
+    with world("README", tmp_path, catalogue_archive) as shell:
+        check("README.md", shell)
