@@ -176,10 +176,13 @@ class _Chunks:
 
 
 def _tmpfs(options: str, user: str) -> str:
-    """Podman knows no uid= and gid=, but U: whoever the container runs as."""
+    """Podman knows no uid= and gid=, but U: whoever the container runs as.
+
+    Unless it is told not to, it fills a tmpfs with what is below: that of `.buildbox/state` is to hide it.
+    """
     uid, _, gid = user.partition(":")
     words = options.split(",")
     owner = [f"uid={uid}", f"gid={gid}"]
-    if not all(word in words for word in owner):
-        return options
-    return ",".join([*(word for word in words if word not in owner), "U"])
+    if all(word in words for word in owner):
+        words = [*(word for word in words if word not in owner), "U"]
+    return ",".join([*words, "notmpcopyup"])

@@ -78,6 +78,11 @@ def test_tmpfs_is_writable_executable_and_owned(subject: Subject) -> None:
     assert said(subject, script, tmpfs=tmpfs, user="4242:4243") == "4242:4243 755\n0:0 1777\nran\n"
 
 
+def test_a_tmpfs_hides_what_is_below(subject: Subject) -> None:
+    assert said(subject, "ls /usr") != ""
+    assert said(subject, "ls -A /usr", tmpfs=(Tmpfs("/usr", "ro,mode=0555,size=4096"),)) == ""
+
+
 def test_no_network(subject: Subject) -> None:
     assert said(subject, "ls /sys/class/net") == "lo\n"
 

@@ -7,12 +7,14 @@ from dataclasses import replace
 from tests.integration.graph.test_hermetic import (
     GRAPH,
     states,
+    test_a_mounted_task_sees_no_state,
     test_outputs_come_back_and_only_they,
     test_what_has_passed_is_not_run_again,
 )
 from tests.integration.run.conftest import MakeProject
 
 __all__ = [
+    "test_a_mounted_task_sees_no_state",
     "test_outputs_come_back_and_only_they",
     "test_what_has_passed_is_not_run_again",
 ]

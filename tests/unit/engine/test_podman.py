@@ -64,9 +64,9 @@ def test_only_an_engine_of_this_machine_is_spared_what_is_not_here(tmp_path: Pat
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ("mode=0755,exec,uid=7,gid=8", "mode=0755,exec,U"),
-        ("mode=1777,exec", "mode=1777,exec"),
-        ("mode=0755,uid=1,gid=8", "mode=0755,uid=1,gid=8"),  # which it refuses
+        ("mode=0755,exec,uid=7,gid=8", "mode=0755,exec,U,notmpcopyup"),
+        ("mode=1777,exec", "mode=1777,exec,notmpcopyup"),
+        ("mode=0755,uid=1,gid=8", "mode=0755,uid=1,gid=8,notmpcopyup"),  # which it refuses
     ],
 )
 def test_the_owner_of_a_tmpfs(options: str, words: str) -> None:
