@@ -339,7 +339,7 @@ def test_the_tasks_of_the_commit_hook_are_there() -> None:
     text = '[hooks]\npre-commit = ["tset"]\n[tasks.test]\nrun = "true"'
     assert of(text) == ["2: hooks.pre-commit[0]: there is no task 'tset'; did you mean 'test'?"]
     assert of('[hooks]\npre-commit = "t"\n[tasks.t]\nrun = "true"') == [
-        "2: hooks.pre-commit: must be an array, not a string; e.g. pre-commit = [\"lint\"]"
+        '2: hooks.pre-commit: must be an array, not a string; e.g. pre-commit = ["lint"]'
     ]
     assert of('[hooks]\npre-push = ["t"]\n[tasks.t]\nrun = "true"') == [
         "2: hooks.pre-push: unknown key 'pre-push' (known here: pre-commit)"
