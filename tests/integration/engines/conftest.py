@@ -13,7 +13,7 @@ from tests.support.served import forget
 from tests.support.tiny_image import tiny_image
 
 ENGINES = [name for name in REAL_ENGINES if name != MACHINES]
-USUAL = ("podman", "docker-rootless")  # where no others are asked for
+USUAL = ("podman", "docker-rootless")  # where no others are asked for, unless a module has its own
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -25,7 +25,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each test runs on the engines that `--engines` names, of those in its module's WHERE."""
     if "elsewhere" in metafunc.fixturenames:
         words = metafunc.config.getoption("--engines")
-        names = chosen(words) if words else USUAL
+        names = chosen(words) if words else getattr(metafunc.module, "USUAL", USUAL)
         where = getattr(metafunc.module, "WHERE", ENGINES)
         metafunc.parametrize(
             "elsewhere", [name for name in names if name in where], indirect=True, scope="session"

@@ -13,6 +13,8 @@ from tests.integration.run.test_tty import (
     test_keys_reach_the_task_and_the_terminal_is_as_before,
 )
 
+USUAL = ("podman",)  # rootless Docker has no other way with them
+
 __all__ = [
     "test_a_killed_run_is_cleaned_up_by_the_next",
     "test_a_program_that_is_not_there",
