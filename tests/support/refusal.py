@@ -110,9 +110,13 @@ class Trial:
 
 
 def _files(root: Path) -> dict[str, bytes]:
-    """Every name below `root`, with the contents of regular files that aren't large."""
+    """Every name below `root`, with the contents of regular files that aren't large.
+
+    But for buildbox's own folder, which is there before a task is, so that none can make it.
+    """
     found = {}
-    for path in sorted(root.rglob("*")):
+    own = {root / ".buildbox", root / ".buildbox/.gitignore", root / ".buildbox/state"}
+    for path in sorted({*root.rglob("*")} - own):
         state = path.lstat()
         regular = path.is_file() and not path.is_symlink() and state.st_size < 1 << 20
         found[str(path)] = path.read_bytes() if regular and os.access(path, os.R_OK) else b""
