@@ -141,7 +141,7 @@ def mounted_view(session: Session, step: Step) -> View:
         git = session.staged.git
     else:
         git = git_binds(bounds.root, find_git(bounds.root), session.host.data, writable=bounds.allowance.git)
-    own, hidden = ((), ()) if session.staged else _guarded(bounds.root)  # a copy has no state
+    own, hidden = _guarded(bounds.root)
     return View((*source_binds(bounds.root, mounts), *git, *own), hidden)
 
 

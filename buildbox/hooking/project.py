@@ -12,7 +12,6 @@ from buildbox.errors import ConfigError
 from buildbox.hooking.repository import Repository
 from buildbox.hooking.snapshot import Snapshot
 from buildbox.hooking.staged import not_staged
-from buildbox.workspace import STATE, own_folder
 
 if TYPE_CHECKING:
     from buildbox.session import Session
@@ -25,7 +24,6 @@ def read_staged(made: Snapshot, repository: Repository, project: str) -> Config:
     Raises UsageError where it will have none, ConfigError.
     """
     copy, real = made.top / project, repository.top / project
-    own_folder(copy, STATE)  # from now on no mounted task sees it
     try:
         return parse(read_text(inside(copy / FILE_NAME)), real / FILE_NAME)
     except FileNotFoundError:

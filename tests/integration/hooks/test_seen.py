@@ -180,6 +180,23 @@ def test_a_hermetic_task_that_has_passed_with_this_content_is_not_run_again(make
     assert (repo.top / "out").read_text() == "3\n"
 
 
+def test_mounted_tasks_see_nothing_of_hermetic_ones(make_repo: MakeRepo) -> None:
+    tasks = """
+[hooks]
+pre-commit = ["made", "look"]
+[tasks.made]
+hermetic = true
+run = "sleep 1"
+[tasks.look]
+run = "sleep 0.5; cd .buildbox/state; ls; touch x || echo no"
+"""
+    repo = make_repo(tasks, **{"a.txt": "1\n"})
+    repo.write({"a.txt": "2\n"})
+    repo.ok("add", "a.txt")
+    done = repo.hook()
+    assert [line for line in done.out.splitlines() if line.startswith("look")] == ["look | no"], done.err
+
+
 def test_what_is_allowed_and_cached_is_the_projects(make_repo: MakeRepo, tmp_path: Path) -> None:
     tasks = """
 [hooks]
