@@ -37,6 +37,11 @@ class Host:
         return self.env.get("CI", "").lower() not in ("", "0", "false")
 
     @property
+    def github_page(self) -> str | None:
+        """The file that GitHub Actions shows as the summary of the job that we run in."""
+        return self.env.get("GITHUB_STEP_SUMMARY") if self.env.get("GITHUB_ACTIONS") == "true" else None
+
+    @property
     def has_ci_log(self) -> bool:
         """Whether what buildbox says goes to a CI system's log that can show more than plain lines."""
         return any(self.env.get(name) for name in _CI_LOGS)

@@ -15,7 +15,6 @@ from buildbox.console.displays import shown
 from buildbox.console.target import Targeted
 from buildbox.errors import EngineError
 from buildbox.ground import Ground
-from buildbox.host import Host
 from buildbox.logs import Logs
 from buildbox.running import Wishes, run_graph, run_to
 from buildbox.schedule.report import Display
@@ -52,16 +51,14 @@ def run_told(
     summary: Path | None = None,
 ) -> int:
     """Runs the plan once, and tells of it in the files that are asked for; its exit status."""
-    if not (junit or summary or github_page(call.host)):
+    if not (junit or summary or call.host.github_page):
         return run_planned(call, project, plan, allow, wishes)
     from buildbox.cli.recording import run_recorded, wanted
 
-    return run_recorded(call, project, plan, allow, wishes, wanted(call, project, junit, summary))
+    def run(record: Record) -> int:
+        return run_planned(call, project, plan, allow, wishes, record)
 
-
-def github_page(host: Host) -> str | None:
-    """The file that GitHub Actions shows as the summary of the job that we run in."""
-    return host.env.get("GITHUB_STEP_SUMMARY") if host.env.get("GITHUB_ACTIONS") == "true" else None
+    return run_recorded(call, project, plan, run, wanted(call, project, junit, summary))
 
 
 def run_planned(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from buildbox.cli.call import Call, Project
-from buildbox.cli.graph_run import Wishes, github_page, run_planned
 from buildbox.console.record import Record, Story
 from buildbox.errors import BuildboxError, Exit, UsageError
 from buildbox.host import Host
@@ -56,15 +55,16 @@ def wanted(call: Call, project: Project, junit: Path | None, summary: Path | Non
 
 
 def run_recorded(
-    call: Call, project: Project, plan: Plan, allow: Sequence[str], wishes: Wishes, targets: Sequence[Target]
+    call: Call, project: Project, plan: Plan, run: Callable[[Record], int], targets: Sequence[Target]
 ) -> int:
-    """As run_planned; and what became of the run is in `targets`, each written at once, however it ends.
+    """Has `run` run the plan, and gives its exit status. What became of it is in `targets`, each written at
+    once, however it ends.
 
     Raises UsageError where all went well, but for one of them.
     """
     record = Record(project.config.name, plan, call.host.clock)
     try:
-        status = run_planned(call, project, plan, allow, wishes, record)
+        status = run(record)
     except BaseException as error:
         for fault in _tell(call, targets, record.story(*_ended_by(error))):
             call.console.error(fault)
@@ -83,8 +83,7 @@ def _tell(call: Call, targets: Sequence[Target], story: Story) -> list[UsageErro
             _write(target, _content(target.kind, story))
         except OSError as error:
             faults.append(_cannot_write(target, error))
-    page = github_page(call.host)
-    if page:
+    if page := call.host.github_page:
         _add_to_page(call, page, story)
     return faults
 
