@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from buildbox.archive.images import ArchivedImage
-from buildbox.config.model import Service
+from buildbox.config.model import FILE_NAME, Service
 from buildbox.container import SOURCE, Bind, ContainerSpec, Facts, Tmpfs, Volume, container_spec
 from buildbox.execute import Output
 from buildbox.host import Host
@@ -147,8 +147,9 @@ def mounted_view(session: Session, step: Step) -> View:
 
 def _guarded(root: Path) -> tuple[tuple[Bind, ...], tuple[Tmpfs, ...]]:
     """What keeps a task from buildbox's state: it can't see it, nor put a folder of its own in its place,
-    since what is mounted can't be renamed. Where there can be no state, there is nothing to guard."""
-    if not own_folder(root, STATE):
+    since what is mounted can't be renamed. Where there can be no state, or there is no project (an empty
+    folder for a smoke check, say), there is nothing to guard."""
+    if not (root / FILE_NAME).is_file() or not own_folder(root, STATE):
         return (), ()
     return (Bind(os.fspath(root / FOLDER), f"{SOURCE}/{FOLDER}"),), (_HIDDEN,)
 

@@ -150,7 +150,7 @@ def test_a_task_can_not_forge_what_is_noted_of_others(
 ) -> None:
     """Neither where nothing is noted yet, nor by a folder of its own in the place of ours."""
     project = make_project(
-        f'[tasks.forge]\nrun = "{before}mkdir -p .buildbox/state/outputs && touch .buildbox/state/outputs/x"\n'
+        f'[tasks.forge]\nrun = "{before}mkdir -p .buildbox/state/outputs; touch .buildbox/state/outputs/x"\n'
         '[tasks.h]\nhermetic = true\noutputs = ["o"]\nrun = "echo 1 > o"\n',
         caller=caller,
     )
