@@ -149,7 +149,8 @@ def _guarded(root: Path) -> tuple[tuple[Bind, ...], tuple[Tmpfs, ...]]:
     """What keeps a task from buildbox's state: it can't see it, nor put a folder of its own in its place,
     since what is mounted can't be renamed. Where there can be no state, or there is no project (an empty
     folder for a smoke check, say), there is nothing to guard."""
-    if not (root / FILE_NAME).is_file() or not own_folder(root, STATE):
+    is_project = (root / FILE_NAME).is_file() or (root / FOLDER / STATE).is_dir()  # a task may move the file
+    if not is_project or not own_folder(root, STATE):
         return (), ()
     return (Bind(os.fspath(root / FOLDER), f"{SOURCE}/{FOLDER}"),), (_HIDDEN,)
 
