@@ -114,12 +114,11 @@ ENGINES: dict[str, Factory] = {"fake": fake, **REAL_ENGINES}
 def chosen(words: str) -> tuple[str, ...]:
     """The real engines that `--engines` names: "all", names between commas, or "" for the usual ones.
 
-    Those are the machine's, which is the oldest in CI, and, for root, the newest and Podman: nobody else can
-    start them.
+    Those are the machine's, which is the oldest in CI, and, for root, the newest: nobody else can start it.
     Raises ValueError for a name that isn't known.
     """
     if not words:
-        return (MACHINES, NEWEST, "podman") if os.getuid() == 0 else (MACHINES,)
+        return (MACHINES, NEWEST) if os.getuid() == 0 else (MACHINES,)
     names = tuple(REAL_ENGINES) if words == "all" else tuple(words.split(","))
     unknown = [name for name in names if name not in REAL_ENGINES]
     if unknown:
