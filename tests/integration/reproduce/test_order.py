@@ -81,7 +81,7 @@ def test_files_in_memory_are_only_for_whom_they_can_be_given_to(tmp_path: Path) 
     def why(uid: int, **of_task: object) -> str:
         step = Step("test", task("test", **of_task), toolchain(), ("true",))
         engine = FakeEngine({IMAGE: {}}, address="unix:///fake")  # which sees nothing of this machine
-        choice = choose(engine, IMAGE, (), step, Surroundings(uid, False, "run", tmp_path))
+        choice = choose(engine, IMAGE, (), step, Surroundings(uid, False, "run", tmp_path, shares_files=True))
         return next(each.why for each in choice.unvaried if each.name == ORDER)
 
     assert "can give files" in why(1, user="7:7")
