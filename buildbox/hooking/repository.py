@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from buildbox.errors import UsageError
-from buildbox.trees.git import NOT_A_REPOSITORY, clean_environment, together
+from buildbox.trees.git import NOT_A_REPOSITORY, clean_environment, filter_names, together
 
 _LONGEST_WORDS = 2000  # characters of git's that a message shows
 _PLACES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR")
@@ -27,18 +27,13 @@ class Repository:
     """A repository with a working tree, and the index that a commit would be made of."""
 
     program: str
-    folder: Path  # where git is asked: the top of the working tree
+    top: Path  # of the working tree; where git is asked
     git_dir: Path  # absolute; where HEAD is
     common_dir: Path  # absolute; where objects and refs are; git_dir but in a worktree
     index: Path  # absolute; needn't be there
     env: Mapping[str, str]
     in_hook: bool  # git itself is making a commit, and says so
     filters_off: tuple[str, ...] = ()  # names of filters (gitattributes(5)) that don't run
-
-    @property
-    def top(self) -> Path:
-        """The top of the working tree."""
-        return self.folder
 
     def ask(
         self, *arguments: str, data: bytes = b"", fine: Collection[int] = (0,), plain: bool = False
@@ -48,7 +43,7 @@ class Repository:
         Raises UsageError with git's words.
         """
         done = (
-            _run([self.program, *arguments], self.folder, self.env, data)
+            _run([self.program, *arguments], self.top, self.env, data)
             if plain
             else self.call(*arguments, data=data)
         )
@@ -64,14 +59,14 @@ class Repository:
                 f"filter.{name}.{key}" for key in ("clean=", "smudge=", "process=", "required=false")
             ]
         line = [self.program, *(word for setting in settings for word in ("-c", setting)), *arguments]
-        return _run(line, self.folder, self.env, data)
+        return _run(line, self.top, self.env, data)
 
     def with_places(self, folder: Path, git_dir: Path, index: Path) -> Repository:
         """git in another working tree of the same repository, with files of its own."""
         places = {"GIT_DIR": git_dir, "GIT_WORK_TREE": folder, "GIT_INDEX_FILE": index}
         env = {name: value for name, value in self.env.items() if name not in _PLACES}
         env.update({name: str(place) for name, place in places.items()})
-        return replace(self, folder=folder, git_dir=git_dir, index=index, env=env)
+        return replace(self, top=folder, git_dir=git_dir, index=index, env=env)
 
 
 def find_repository(cwd: Path, folder: Path, env: Mapping[str, str]) -> Repository:
@@ -149,7 +144,7 @@ def _own_filters(repository: Repository) -> tuple[str, ...]:
     own = [
         key for scope, key in zip(fields[::2], fields[1::2], strict=False) if scope in (b"local", b"worktree")
     ]
-    return tuple(sorted({os.fsdecode(key)[len("filter.") :].rpartition(".")[0] for key in own}))
+    return filter_names(own)
 
 
 def _run(

@@ -131,7 +131,7 @@ def find_git_at(folder: Path, env: Mapping[str, str]) -> Git | None:
         scopes = [b"local"] * len(keys)
     foreign = [key for scope, key in zip(scopes, keys, strict=False) if scope in (b"local", b"worktree")]
     inside = "" if top == folder else folder.relative_to(top).as_posix()
-    return Git(program, folder, ours, index, inside, _filter_names(keys), _filter_names(foreign))
+    return Git(program, folder, ours, index, inside, filter_names(keys), filter_names(foreign))
 
 
 @dataclass(frozen=True)
@@ -192,10 +192,14 @@ def together(*calls: Callable[[], T]) -> list[T]:
     return [results[number] for number in range(len(calls))]
 
 
-def _filter_names(keys: Sequence[bytes]) -> tuple[str, ...]:
+def filter_names(keys: Sequence[bytes]) -> tuple[str, ...]:
+    """The filters that settings of the names `keys` (`filter.NAME.clean`) are of.
+
+    Raises GitFailed for one that can't be turned off on git's command line.
+    """
     names = {os.fsdecode(key)[len("filter.") :].rpartition(".")[0] for key in keys if key}
     for name in names:
-        if re.search(r"[=\n]", name):  # could not be turned off on git's command line
+        if re.search(r"[=\n]", name):
             raise GitFailed(f"git's configuration has a filter of the name {name!r}", "Give it another name.")
     return tuple(sorted(names))
 

@@ -225,6 +225,17 @@ def test_by_hand_no_filter_of_the_repository_runs(make_repo: MakeRepo, tmp_path:
     assert ran.exists()
 
 
+def test_a_filter_that_can_not_be_turned_off_is_refused(make_repo: MakeRepo, tmp_path: Path) -> None:
+    repo = make_repo(**{"a.txt": "plain\n", ".gitattributes": "*.txt filter=o=wn\n"})
+    ran = tmp_path / "ran"
+    repo.ok("config", "filter.o=wn.smudge", f"touch {ran}; tr a-z A-Z")
+    repo.write({"b.txt": "new\n"})
+    repo.ok("add", "b.txt")
+    done = repo.hook()
+    assert (done.status, "has a filter of the name" in done.err) == (2, True)
+    assert not ran.exists()
+
+
 def test_the_working_tree_as_it_is(make_repo: MakeRepo) -> None:
     repo = make_repo(**{"a.txt": "1\n"})
     repo.write({"a.txt": "unstaged\n"})
