@@ -60,7 +60,7 @@ def workflow(jobs: Sequence[Job], keep: Job, wanted: Wanted) -> str:
     document: dict[str, Value] = {
         "name": "buildbox",
         "on": {
-            "push": {"branches": [literal(wanted.branch)]},
+            "push": {"branches": [branch_pattern(wanted.branch)]},
             "pull_request": {},
             "workflow_dispatch": {},
         },
@@ -76,7 +76,8 @@ def workflow(jobs: Sequence[Job], keep: Job, wanted: Wanted) -> str:
             },
             above=(
                 "Variables of the repository go before what is written here: what pip installs, and a remote",
-                "archive for images and results, such as ghcr.io/owner/name/archive.",
+                "archive for images and results, such as ghcr.io/owner/name/archive. GitHub gives them to no",
+                "pull request of a fork: those have what is written here.",
             ),
         ),
         "defaults": {"run": {"shell": "bash", **_folder(wanted)}},
@@ -97,6 +98,11 @@ def workflow(jobs: Sequence[Job], keep: Job, wanted: Wanted) -> str:
 def literal(text: str) -> str:
     """`text` where GitHub looks for expressions, none of which is in it."""
     return text.replace("${{", "${{ '${{' }}")
+
+
+def branch_pattern(name: str) -> str:
+    """A branch as the pattern that GitHub wants ("Filter pattern cheat sheet"), where two signs mean more."""
+    return re.sub(r"[+!]", r"\\\g<0>", name)
 
 
 def quoted(text: str) -> str:
@@ -184,7 +190,8 @@ def _run_step(job: Job, wanted: Wanted) -> dict[str, Value]:
 
 
 def _uploads(job: Job, wanted: Wanted) -> list[Value]:
-    name = f"{job.name}-${{{{ strategy.job-index }}}}" if job.variants else job.name
+    # No name of a task has a space, so no two artifacts have the same. A job run again replaces its.
+    name = f"{job.name} ${{{{ strategy.job-index }}}}" if job.variants else job.name
     prefix = f"{wanted.folder}/" if wanted.folder else ""
     steps: list[Value] = [
         {
@@ -192,17 +199,19 @@ def _uploads(job: Job, wanted: Wanted) -> list[Value]:
             **_use(
                 "actions/upload-artifact",
                 {
-                    "name": f"junit-{name}",
+                    "name": f"{name} (junit)",
                     "path": "${{ runner.temp }}/buildbox-junit.xml",
                     "if-no-files-found": "ignore",
+                    "overwrite": True,
                 },
             ),
         }
     ]
     if job.provenance:
         paths = "".join(f"./{literal(prefix)}{glob}\n" for glob in artifact_globs(job.outputs))
-        files: dict[str, Value] = {"name": name, "path": Script(paths), "include-hidden-files": True}
-        steps.append(_use("actions/upload-artifact", files))
+        files: dict[str, Value] = {"name": name, "path": Script(paths)}
+        options: dict[str, Value] = {"include-hidden-files": True, "overwrite": True}
+        steps.append(_use("actions/upload-artifact", files | options))
     return steps
 
 

@@ -76,9 +76,16 @@ def pipeline(jobs: Sequence[Job], wanted: Wanted) -> str:
         "workflow": {
             "auto_cancel": {"on_new_commit": "interruptible"},
             "rules": [
+                {  # pushed results and what releases things aren't cut short, as on GitHub
+                    "if": "$CI_COMMIT_BRANCH && $CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH",
+                    "auto_cancel": {"on_new_commit": "none"},
+                },
                 {"if": '$CI_PIPELINE_SOURCE == "parent_pipeline"'},  # whose own rules have decided
                 {"if": '$CI_PIPELINE_SOURCE == "merge_request_event"'},
-                {"if": "$CI_COMMIT_BRANCH && $CI_OPEN_MERGE_REQUESTS", "when": "never"},
+                {  # the same push starts one for the merge request; a schedule or a person starts this alone
+                    "if": '$CI_COMMIT_BRANCH && $CI_OPEN_MERGE_REQUESTS && $CI_PIPELINE_SOURCE == "push"',
+                    "when": "never",
+                },
                 {"if": "$CI_COMMIT_BRANCH"},
             ],
         },
@@ -126,7 +133,8 @@ def _job(job: Job, names: Mapping[str, str], wanted: Wanted) -> dict[str, Value]
         artifacts["paths"] = [literal(prefix) + glob for glob in artifact_globs(job.outputs)]
     return {
         "extends": ".buildbox",
-        "needs": [names[name] for name in job.needs],
+        # Waited for only: a job makes what it needs itself, and files of others would be inputs.
+        "needs": [{"job": names[name], "artifacts": False} for name in job.needs],
         **({"parallel": {"matrix": [{"VARIANT": list(map(literal, job.variants))}]}} if job.variants else {}),
         "timeout": f"{job.minutes} minutes",
         "cache": {

@@ -45,9 +45,10 @@ def github(
     isn't run for forks.
 
     The repository's variables BUILDBOX_REQUIREMENT, BUILDBOX_ARCHIVE and BUILDBOX_RUNNER go before what is
-    written; its secrets BUILDBOX_REGISTRY_USER and BUILDBOX_REGISTRY_PASSWORD log in to a registry that isn't
-    ghcr.io. A task that wants what only you may allow is refused, as by `run`, unless you have allowed it;
-    what you have allowed is written down in the workflow.
+    written (not for forks, to which GitHub gives none); its secrets BUILDBOX_REGISTRY_USER and
+    BUILDBOX_REGISTRY_PASSWORD log in to a registry that isn't ghcr.io. A task that wants what only you may
+    allow is refused, as by `run`, unless you have allowed it; what you have allowed is written down in the
+    workflow.
 
     A file that buildbox didn't write, or that was edited since, is left alone. With --json: {"file",
     "changed"}.
@@ -69,6 +70,8 @@ def github(
     call: Call = ctx.obj
     try:
         line(branch)
+        if "${{" in branch:
+            raise ValueError("has an expression of GitHub's in it, which can't be there")
     except ValueError as error:
         raise UsageError(f"--branch {error}", "Name the branch that releases are made from.") from None
     found = given(call, tasks, allow, hermetic=hermetic, as_root=False)

@@ -143,6 +143,7 @@ def test_too_many_variants(project: Path) -> None:
     [
         ("github", "--archive", "https://x"),
         ("github", "--branch", ""),
+        ("github", "--branch", "${{x}}"),
         ("gitlab", "--image", "a\nb"),
         ("github", "nope"),
         ("github", "--check", "-o", "-"),

@@ -103,7 +103,10 @@ def test_needs_are_jobs_and_are_waited_for() -> None:
     assert jobs["c"]["if"] == (
         "${{ !cancelled() && needs.b.result == 'success' && needs.a.result == 'success' }}"
     )
-    assert pipeline("chain")["c"]["needs"] == ["b", "a"]
+    assert pipeline("chain")["c"]["needs"] == [
+        {"job": "b", "artifacts": False},
+        {"job": "a", "artifacts": False},
+    ]
 
 
 def test_no_result_comes_from_a_cache() -> None:
@@ -118,7 +121,51 @@ def test_no_result_comes_from_a_cache() -> None:
 
 def test_a_pipeline_can_be_the_child_of_another() -> None:
     """GitLab starts no child whose rules look for a branch or a merge request alone."""
-    assert pipeline("one")["workflow"]["rules"][0] == {"if": '$CI_PIPELINE_SOURCE == "parent_pipeline"'}
+    assert {"if": '$CI_PIPELINE_SOURCE == "parent_pipeline"'} in pipeline("one")["workflow"]["rules"]
+
+
+def test_a_push_starts_one_pipeline_and_the_default_branch_ends_its_own() -> None:
+    """Its pipeline is there whatever merge requests are open, and isn't cut short while it writes.
+
+    What a schedule or a person starts on a branch with a merge request has no other that stands for it.
+    """
+    default, _, _, twice, rest = pipeline("one")["workflow"]["rules"]
+    assert default == {
+        "if": "$CI_COMMIT_BRANCH && $CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH",
+        "auto_cancel": {"on_new_commit": "none"},
+    }
+    assert twice == {
+        "if": '$CI_COMMIT_BRANCH && $CI_OPEN_MERGE_REQUESTS && $CI_PIPELINE_SOURCE == "push"',
+        "when": "never",
+    }
+    assert rest == {"if": "$CI_COMMIT_BRANCH"}
+
+
+def test_no_two_artifacts_have_the_same_name() -> None:
+    """GitHub refuses the second one; a job that is run again replaces its own."""
+    matrix = Matrix((), {"N": ("1", "2")})
+    tasks = (
+        task("test", matrix=matrix, **OUTPUTS),
+        *(task(name, **OUTPUTS) for name in ("test-0", "junit-test")),
+    )
+    tasks += (task("junit-test-0", **OUTPUTS), task("0", **OUTPUTS), task("junit", matrix=matrix, **OUTPUTS))
+    document = load(texts(list(jobs_of(*tasks).values()))[0])
+    uploads = [
+        (step["with"], index)
+        for job in list(document["jobs"].values())[1:]
+        for index in range(len(job.get("strategy", {"matrix": {"variant": [0]}})["matrix"]["variant"]))
+        for step in job["steps"]
+        if "upload-artifact" in step.get("uses", "")
+    ]
+    names = [what["name"].replace("${{ strategy.job-index }}", str(index)) for what, index in uploads]
+    assert len(names) == 16
+    assert len({name.lower() for name in names}) == 16
+    assert not re.search(r'[":<>|*?\r\n\\/]', "".join(names))
+    assert all(what["overwrite"] for what, _ in uploads)
+
+
+def test_a_branch_is_a_name_where_github_wants_a_pattern() -> None:
+    assert workflow("one", branch="c++/!x")["on"]["push"] == {"branches": [r"c\+\+/\!x"]}
 
 
 def test_a_matrix_is_one_in_both() -> None:
@@ -130,7 +177,7 @@ def test_a_matrix_is_one_in_both() -> None:
     other = pipeline("matrix")
     assert other["test"]["parallel"] == {"matrix": [{"VARIANT": ["tools,N=1", "tools,N=2"]}]}
     assert words(other["test"]["script"][-1])[-1] == "test[$VARIANT]"
-    assert other["x"]["needs"] == ["test"]
+    assert other["x"]["needs"] == [{"job": "test", "artifacts": False}]
 
 
 def test_values_reach_the_shell_as_they_are() -> None:
