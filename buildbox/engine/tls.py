@@ -21,6 +21,8 @@ def client_context(folder: Path | None, *, verify: bool) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=ca if ca and ca.exists() else None)
     # Python 3.13 asks more of certificates than the docker command, and than those have that people make.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    # Some Pythons take a connection that was cut for one that was closed.
+    context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)  # of OpenSSL 3
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
