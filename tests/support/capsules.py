@@ -28,7 +28,7 @@ from buildbox.saving import Sources
 from buildbox.trees.entry import Entry, tree_digest
 from buildbox.trees.tar import END, padding
 from tests.support import results, trees
-from tests.support.images import AMD64, MadeImage, make_image, make_index
+from tests.support.images import AMD64, MadeImage, make_image
 from tests.support.statements import a_statement, a_step
 
 FILES: Mapping[str, str | bytes] = {"README": "hello", "src/main.c": "int main;", "src/link@": "/etc/passwd"}
@@ -92,15 +92,14 @@ def sample(folder: Path, *, image: MadeImage | None = None, **changes: Any) -> S
     (folder / "outputs").mkdir()
     need = results.keep(archive, folder / "outputs")
     image = image or make_image()
-    pinned = make_index([image], others=[]) if False else image
-    pinned.put_into(archive)
-    ref = ImageRef.parse(f"{NAME}@{pinned.digest}")
-    archive.keep(pinned.top, full_name(ref, pinned.digest))
+    image.put_into(archive)
+    ref = ImageRef.parse(f"{NAME}@{image.digest}")
+    archive.keep(image.top, full_name(ref, image.digest))
     config = Digest.parse(image.document()["config"]["digest"])  # type: ignore[index]
     step = a_step()
     step = replace(step, toolchain=replace(step.toolchain, image=ref, platform=AMD64))
     given: dict[str, Any] = {
-        "image": UsedImage(str(ref), None, pinned.digest, config, AMD64),
+        "image": UsedImage(str(ref), None, image.digest, config, AMD64),
         "inputs": tree_digest(entries_of(FILES)),
         "needs": (Need("deps", need.tree, need.fingerprint, need.manifest),),
         "source": None,

@@ -21,7 +21,6 @@ from buildbox.vary.variations import REMEDIES, TITLES, unvaried
 from buildbox.vary.varying import vary
 
 LIBRARY = Path("/lib/clock.so")
-SCRATCH = Path("/scratch")
 ALL = (
     variations.build_path(),
     variations.host_name(),
