@@ -70,7 +70,7 @@ class Repository:
 
 
 def find_repository(cwd: Path, folder: Path, env: Mapping[str, str]) -> Repository:
-    """The repository whose working tree `folder` (absolute, no link in it) is in.
+    """The repository whose working tree `folder` (absolute, no link in it) is in; it may be gone.
 
     `cwd` and `env` are the caller's: where git runs a hook, they say which repository and which index.
     Raises UsageError where there is none, or it is bare.
@@ -82,7 +82,8 @@ def find_repository(cwd: Path, folder: Path, env: Mapping[str, str]) -> Reposito
     told = {name: env[name] for name in _PLACES if env.get(name)}
     places = _places(program, cwd, {**ours, **told}) if "GIT_DIR" in told else None
     if places is None or not folder.is_relative_to(places[0]):  # a hook of another repository calls us
-        places = _places(program, folder, ours)
+        there = next(place for place in (folder, *folder.parents) if place.is_dir())
+        places = _places(program, there, ours)
         told = {}
     top, git_dir, common_dir, index = places
     if not folder.is_relative_to(top):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,10 +58,14 @@ def not_staged(repository: Repository, folder: Path) -> UsageError:
     there = next((place for place in (folder, *folder.parents) if (place / FILE_NAME).is_file()), None)
     if there and there.is_relative_to(repository.top):
         where = (there / FILE_NAME).relative_to(repository.top)
-        return UsageError(f"{where} isn't staged, so the commit wouldn't have it", f"git add {where}")
+        return UsageError(
+            f"{where} isn't staged, so the commit wouldn't have it", shlex.join(("git", "add", str(where)))
+        )
+    away = shlex.join(("buildbox", "-C", str(folder), "hook", "uninstall"))
     return UsageError(
         f"there is no {FILE_NAME} in what is staged",
-        f"Add one (`buildbox init` writes it), or take the hook away: buildbox -C {folder} hook uninstall",
+        f"Add one (`buildbox init` writes it), or take the hook away: {away}\n"
+        "A branch that has none is committed to without the check: git commit --no-verify",
     )
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import typer
 
 from buildbox.cli.call import Call
 from buildbox.cli.hook.install import inside, values_of
+
+if TYPE_CHECKING:
+    from buildbox.hooking.install import Installed
 
 
 def uninstall(ctx: typer.Context) -> None:
@@ -21,9 +27,16 @@ def uninstall(ctx: typer.Context) -> None:
     from buildbox.hooking.repository import find_repository
 
     call: Call = ctx.obj
-    root = call.project_root() or (call.host.cwd / (call.folder or ".")).resolve()
-    repository = find_repository(call.host.cwd, root, call.host.env)
-    done = uninstall_hook(repository, inside(repository, root))
+
+    def taken_from(root: Path) -> Installed:
+        repository = find_repository(call.host.cwd, root, call.host.env)
+        return uninstall_hook(repository, inside(repository, root))
+
+    root = (call.host.cwd / (call.folder or ".")).resolve()
+    done = taken_from(root)  # the folder counts, though the project in it may be gone
+    if not done.changed:
+        root = call.project_root() or root
+        done = taken_from(root)
     others = ", ".join(each or "." for each in done.projects)
     if call.console.json:
         call.console.document(values_of(done))

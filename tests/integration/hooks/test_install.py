@@ -125,6 +125,8 @@ def test_several_projects_of_one_repository(make_repo: MakeRepo) -> None:
     (repo.top / "two/a.txt").write_text("2\n")
     assert repo.ok("commit", "-q", "-am", "x").split()[0] == "2"
     assert "it is there for two" in repo.buildbox("hook", "uninstall").err
+    (repo.top / "two/.buildbox.toml").unlink()
+    repo.write({".buildbox.toml": config})
     assert repo.buildbox("hook", "uninstall", cwd=repo.top / "two").status == 0
     assert not (repo.top / HOOK).exists()
 

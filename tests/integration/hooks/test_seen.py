@@ -96,6 +96,23 @@ def test_a_project_in_a_folder(make_repo: MakeRepo) -> None:
     assert "nothing is staged" in repo.ok("commit", "-q", "-m", "not the project", "other.txt")
 
 
+def test_a_project_whose_folder_is_not_checked_out(make_repo: MakeRepo) -> None:
+    repo = make_repo(inside="the app", **{"the app/a.txt": "1\n", "other/o.txt": "1\n"})
+    repo.install()
+    repo.ok("sparse-checkout", "set", "other")
+    assert not repo.root.exists()
+    repo.write({"other/o.txt": "2\n"})
+    assert "nothing is staged" in repo.ok("commit", "-q", "-am", "not the project")
+    repo.ok("rm", "-rq", "--cached", "--sparse", "the app")
+    done = repo.git("commit", "-q", "-m", "without it")
+    assert done.status == 1
+    assert "there is no .buildbox.toml in what is staged" in done.err
+    assert f"buildbox -C '{repo.root}' hook uninstall" in done.err
+    assert "git commit --no-verify" in done.err
+    assert repo.buildbox("-C", str(repo.root), "hook", "uninstall", cwd=repo.top).status == 0
+    assert repo.git("commit", "-q", "-m", "without it").status == 0
+
+
 def test_before_the_first_commit(make_repo: MakeRepo) -> None:
     repo = make_repo(commit=False, **{"a.txt": "1\n"})
     repo.install()
