@@ -159,8 +159,9 @@ def _clear(target: Target) -> None:
 def _write(target: Target, data: bytes) -> None:
     """All of it, or nothing: under another name first."""
     if target.folder is None:
-        if _is_special(target.path):  # a pipe, say
-            target.path.write_bytes(data)
+        if _is_special(target.path):
+            with open(target.path, "ab") as file:
+                file.write(data)
             return
         _write_in(os.open(target.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), target, data)
         return
@@ -183,7 +184,10 @@ def _write_in(folder: int, target: Target, data: bytes) -> None:
 
 
 def _is_special(path: Path) -> bool:
+    """Whether no other file can take its place: a pipe, a device, or what is open, such as /dev/stdout."""
     try:
+        if path.is_symlink() and path.parts[1] in ("dev", "proc"):
+            return True
         return not stat.S_ISREG(path.stat().st_mode)
     except OSError:
         return False

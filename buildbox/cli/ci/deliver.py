@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -70,7 +71,12 @@ def deliver(
 def _read(path: Path, shown: str) -> str | None:
     """What is there; None where nothing is. Raises UsageError."""
     try:
-        return path.read_bytes().decode(errors="replace") if os.path.lexists(path) else None
+        if not os.path.lexists(path):
+            return None
+        is_open = path.is_symlink() and path.parts[1] in ("dev", "proc")  # such as /dev/stdout
+        if is_open or not stat.S_ISREG(path.stat().st_mode):
+            raise UsageError(f"{shown} is no file that another can replace", "Name one; stdout is -o -")
+        return path.read_bytes().decode(errors="replace")
     except OSError as error:
         raise UsageError(f"{shown} can't be read: {error.strerror}", "Name another file: -o FILE") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -157,6 +158,15 @@ def test_lines_that_mean_nothing(project: Path, line: tuple[str, ...]) -> None:
     refused(project, "ci", *line[:1], *FROM, *line[1:])
     assert (project / ".buildbox.toml").read_text() == CONFIG
     assert [path.name for path in project.iterdir()] == [".buildbox.toml"]
+
+
+@pytest.mark.parametrize("name", ["/dev/fd/2", "pipe", "."])
+def test_what_is_no_file_is_never_replaced_nor_waited_for(project: Path, name: str) -> None:
+    os.mkfifo(project / "pipe")
+    assert "is no file that another can replace" in refused(
+        project, "ci", "gitlab", *FROM, "--force", "-o", name
+    )
+    assert not (project / name).is_file() or (project / name).is_symlink()
 
 
 def test_matrix_is_one_line_of_json(project: Path) -> None:

@@ -99,6 +99,18 @@ def test_a_pipe_is_written_to(project: Project, tmp_path: Path) -> None:
         assert file.read() == b"new"
 
 
+def test_what_is_open_is_added_to(project: Project, tmp_path: Path) -> None:
+    """stdout, say, where it leads into a file: no other takes its place, or that of a link in /dev."""
+    log = tmp_path / "log"
+    with open(log, "xb") as file:
+        file.write(b"before\n")
+        file.flush()
+        found = target(project, f"/dev/fd/{file.fileno()}")
+        assert log.read_bytes() == b"before\n"
+        _write(found, b"new")
+    assert log.read_bytes() == b"before\nnew"
+
+
 def test_the_page_of_a_job_is_added_to_and_never_too_long(project: Project, tmp_path: Path) -> None:
     call = Call(host(project.root), CONSOLE, None, None, False, None)
     page = tmp_path / "page"
