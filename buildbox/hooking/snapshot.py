@@ -16,7 +16,7 @@ from pathlib import Path
 
 from buildbox.container import SOURCE, Bind
 from buildbox.errors import UsageError
-from buildbox.hooking.repository import Repository, find_repository
+from buildbox.hooking.repository import Repository, find_repository, words_of
 from buildbox.hooking.staged import Row, intended, is_submodule, list_rows
 from buildbox.project import GitFolder, find_git
 from buildbox.sources import GIT, kept_file
@@ -121,7 +121,12 @@ def _made(repository: Repository, folder: Path) -> Snapshot:
     if skipped and repository.ask("config", "--bool", "core.sparseCheckout", fine=(0, 1)).strip() != b"true":
         names = b"".join(os.fsencode(row.path) + b"\0" for row in skipped)
         git.ask("update-index", "-z", "--no-skip-worktree", "--stdin", data=names)
-    git.ask("checkout-index", "--all", "--force", "--index", "--quiet")
+    written = git.call("checkout-index", "--all", "--force", "--index", "--quiet")
+    if written.returncode:  # git doesn't say why a file can't be written
+        raise UsageError(
+            f"what is staged can't be copied to {top}: {words_of(written)}",
+            "The copy takes as much room there as all staged files. If there is enough, do as git says.",
+        )
     objects = dict(_fill_submodules(repository.top, top, listed, repository.env))
     marker = own / "made"
     marker.touch()

@@ -168,6 +168,25 @@ def test_a_hook_fetches_nothing(make_repo: MakeRepo) -> None:
     assert (done.status, "is not pinned" in done.err) == (121, True)
 
 
+def test_a_full_disk(make_repo: MakeRepo) -> None:
+    repo = make_repo(**{"a.txt": "1\n"})
+    state = repo.top / ".buildbox/state"
+    state.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(state)], check=True)
+    try:
+        repo.write({"large.txt": "x" * 300_000})
+        repo.ok("add", "large.txt")
+        done = repo.hook()
+        assert (done.status, list((state / "stage").iterdir())) == (2, [])
+        assert f"what is staged can't be copied to {state}" in done.err
+        assert "room" in done.err
+        repo.write({"large.txt": "fits\n"})
+        repo.ok("add", "large.txt")
+        assert repo.hook().status == 0
+    finally:
+        subprocess.run(["umount", str(state)], check=True)
+
+
 def test_stdin_is_nobodys_and_nothing_is_drawn(make_repo: MakeRepo) -> None:
     tasks = '[hooks]\npre-commit = ["read", "more"]\n[tasks.more]\nrun = "cat"\n'
     tasks += '[tasks.read]\nrun = "cat; test ! -t 0; test ! -t 1"'
