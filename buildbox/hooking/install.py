@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -39,7 +40,8 @@ def find_hooks(repository: Repository) -> Path:
     asked = ("config", "--null", "--show-scope", "--get", "core.hooksPath")
     scope, path, *_ = [*os.fsdecode(repository.ask(*asked, fine=(0, 1), plain=True)).split("\0"), "", ""]
     setting = f"core.hooksPath = {path}"
-    ways = [f"Give this one hooks of its own: git config core.hooksPath {repository.common_dir / 'hooks'}"]
+    own = shlex.quote(str(repository.common_dir / "hooks"))
+    ways = [f"Give this one hooks of its own: git config core.hooksPath {own}"]
     if not path:
         setting, ways = f"{repository.common_dir / 'hooks'}, a link to {folder},", []
     elif scope not in ("local", "worktree"):
