@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,13 @@ def said_of(missing: Sequence[Pinned]) -> str:
 
 
 def ways_to(call: Call, missing: Sequence[Pinned]) -> list[str]:
-    """The commands that get the images."""
+    """The commands that get the images, from the folder that the caller is in."""
+    here = call.host.cwd.resolve()
+    folder = (here / (call.folder or ".")).resolve()
+    program = "buildbox"
+    if folder != here:  # whoever commits may be elsewhere than git's hook
+        program = shlex.join((program, "-C", str(folder)))
     recipes = {pinned: call.recipe_for(pinned.image) for pinned in missing}
-    builds = [f"buildbox images build {recipe}" for recipe in dict.fromkeys(recipes.values()) if recipe]
+    builds = [f"{program} images build {recipe}" for recipe in dict.fromkeys(recipes.values()) if recipe]
     others = [pinned.title for pinned, recipe in recipes.items() if not recipe]
-    return [*builds, *([f"buildbox archive restore {' '.join(others)}"] if others else [])]
+    return [*builds, *([f"{program} archive restore {' '.join(others)}"] if others else [])]

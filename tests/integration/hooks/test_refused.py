@@ -158,6 +158,8 @@ def test_a_hook_fetches_nothing(make_repo: MakeRepo) -> None:
         "  Get it with: buildbox archive restore tools\n"
         f"  To commit without the check: {ANYWAY}\n"
     )
+    done = repo.hook("-C", str(repo.top), cwd=repo.home)
+    assert f"Get it with: buildbox -C {repo.top} archive restore tools" in done.err
     assert "registry: registry.invalid" in repo.hook("--fetch").err
     installed = repo.buildbox("hook", "install")
     assert installed.status == 0
