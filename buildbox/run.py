@@ -72,7 +72,7 @@ def sweep_dead(engine: Engine, runs: Path, now: float, runtime: str | None = Non
 
         nonlocal removed
         sweep_secrets(run, runs.stat().st_uid, runtime)
-        removed += _remove_all(engine, run)
+        removed += remove_all(engine, run)
 
     sweep(runs, engine.address, now, remove)
     return removed
@@ -86,11 +86,11 @@ def sweep_orphans(engine: Engine) -> int:
     lists = (engine.containers, engine.networks, engine.volumes)
     runs = {run for each in lists for _, run in each(RUN_LABEL) if container_of(run)}
     ended = {inside for inside in map(container_of, runs) if not engine.is_running(inside)}
-    return sum(_remove_all(engine, run) for run in sorted(runs) if container_of(run) in ended)
+    return sum(remove_all(engine, run) for run in sorted(runs) if container_of(run) in ended)
 
 
-def _remove_all(engine: Engine, run: str) -> int:
-    """Removes what the run has in the engine; gives the number of containers."""
+def remove_all(engine: Engine, run: str) -> int:
+    """Removes what the run has in the engine; gives the number of containers. Raises EngineError."""
     containers = engine.containers(RUN_LABEL, run)
     for container, _ in containers:
         engine.remove(container)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -258,7 +258,7 @@ class Call:
         """
         from buildbox.engine.sight import outlook
         from buildbox.leases import lease
-        from buildbox.run import sweep_dead, sweep_orphans
+        from buildbox.run import remove_all, sweep_dead, sweep_orphans
 
         engine = self.connect(address)
         runs, inside = self.host.data / "runs", ""
@@ -270,7 +270,12 @@ class Call:
             sweep_orphans(engine)
         with lease(runs, address.url, inside) as run:
             sweep_dead(engine, runs, self.host.now, self.host.env.get("XDG_RUNTIME_DIR"))
-            yield engine, run
+            try:
+                yield engine, run
+            except EngineError:  # it may have made what it couldn't tell of any more
+                with suppress(EngineError):
+                    remove_all(engine, run)
+                raise
             engine.close()
 
     @contextmanager

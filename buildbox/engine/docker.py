@@ -410,6 +410,8 @@ class DockerEngine:
     @contextmanager
     def _asking(self, doing: str, *, patient: bool = False) -> Iterator[Any]:
         """A client for one request, whose faults are EngineErrors; one that is `patient` waits for ever."""
+        if self._given_up:
+            raise self._given_up
         with faults(doing), self._clients.one() as api:
             before = api.timeout
             api.timeout = None if patient else before

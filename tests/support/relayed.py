@@ -6,6 +6,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,8 @@ class Relay:
         self._lock = threading.Lock()
         self.lets_in = True
         self.sent = 0  # bytes to the engine
+        self.cuts_after = b""  # a request with this in it comes to the engine, its answer to nobody
+        self._mute = False
 
     @property
     def url(self) -> str:
@@ -56,8 +59,15 @@ class Relay:
     def _forward(self, source: socket.socket, sink: socket.socket, counts: bool) -> None:
         with suppress(OSError):
             while data := source.recv(1 << 16):
-                sink.sendall(data)
+                if counts and self.cuts_after and self.cuts_after in data:
+                    self.cuts_after, self._mute = b"", True
+                if counts or not self._mute:
+                    sink.sendall(data)
                 self.sent += len(data) if counts else 0
+                if counts and self._mute:
+                    time.sleep(0.5)  # in which the engine does it
+                    self.cut(lets_in=True)
+                    self._mute = False
         with suppress(OSError):
             sink.shutdown(socket.SHUT_WR)
 

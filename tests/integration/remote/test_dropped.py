@@ -99,6 +99,19 @@ def test_what_could_not_be_removed_is_told_and_removed_by_the_next_run(
     assert elsewhere.left() == []
 
 
+@pytest.mark.parametrize("request_", [b"-short ", b"-volumes-"])
+def test_what_was_made_unheard_is_removed_too(
+    elsewhere: Elsewhere, between: Relay, make_project: MakeProject, request_: bytes
+) -> None:
+    """The answer is lost that tells of the container."""
+    between.cuts_after = request_
+    failed = make_project(TASKS).run("--engine", between.url, "run", "short")
+    assert failed.status == Exit.ENGINE
+    assert between.cuts_after == b""
+    assert failed.err.count("the engine went away") == 1
+    assert elsewhere.left() == []
+
+
 @pytest.mark.parametrize("silence", [30, 3])
 def test_a_machine_that_is_gone_without_a_word_is_noticed(between: Relay, silence: int) -> None:
     with dialling(Address(between.url, "the test"), silence)() as found:
