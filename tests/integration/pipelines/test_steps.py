@@ -65,6 +65,18 @@ run = 'grep -q build build/all; echo "case: $CASE"'
 """
 
 
+# One environment for all jobs of a system: the first installs buildbox into it, others find that it is there.
+PYTHON = """\
+#!/bin/sh
+if [ "$1 $2" = "-m venv" ]; then
+  kept=/tools/venv$(echo "$3" | tr / -)
+  [ -d "$kept" ] || /usr/bin/python3 -m venv "$kept"
+  exec ln -s "$kept" "$3"
+fi
+exec /usr/bin/python3 "$@"
+"""
+
+
 @dataclass(frozen=True)
 class Laptop:
     """Where the project was made, with what its package is there."""
@@ -72,6 +84,7 @@ class Laptop:
     project: Project
     registry: RealRegistry
     wheels: Path
+    tools: Path  # of runners
     image: str  # of the catalogue's Python, as the engine has it
 
     def share(self, path: str) -> str:
@@ -119,6 +132,15 @@ def wheelhouse(clone: Path, wheels: Path, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="module")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is in the PATH of runners: PYTHON."""
+    folder = tmp_path_factory.mktemp("tools")
+    (folder / "python3").write_text(PYTHON)
+    (folder / "python3").chmod(0o755)
+    return folder
+
+
+@pytest.fixture(scope="module")
 def python_image(catalogue_archive: Path) -> str:
     """The catalogue's Python, in the engine."""
     pin = recorded_pin(own_catalogue() / "python/3.11")
@@ -144,7 +166,7 @@ def python_image(catalogue_archive: Path) -> str:
 
 @pytest.fixture
 def laptop(
-    make_project: MakeProject, wheelhouse: Path, python_image: str, tmp_path: Path
+    make_project: MakeProject, wheelhouse: Path, tools: Path, python_image: str, tmp_path: Path
 ) -> Iterator[Laptop]:
     project = make_project(TASKS, env={"DOCKER_CONFIG": str(tmp_path / "docker")})
     project.write({"one.txt": "one\n", "two.txt": "two\n"})
@@ -155,7 +177,7 @@ def laptop(
         login = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         (tmp_path / "docker").mkdir()
         (tmp_path / "docker/config.json").write_text(json.dumps({"auths": {registry.host: {"auth": login}}}))
-        yield Laptop(project, registry, wheelhouse, python_image)
+        yield Laptop(project, registry, wheelhouse, tools, python_image)
 
 
 Place = tuple[Machine, dict[str, str]]  # a runner, and the variables that its jobs have for that
@@ -165,9 +187,10 @@ Place = tuple[Machine, dict[str, str]]  # a runner, and the variables that its j
 def runner(laptop: Laptop, *options: str, **variables: str) -> Iterator[Place]:
     """A clean container that has the repository, and wheels instead of an index."""
     pip = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/wheels", "PIP_NO_COMPILE": "1"}
+    path = "/tools:/usr/local/bin:/usr/bin:/bin"
     volumes = ["-v", f"{laptop.wheels}:/wheels:ro", "-v", f"{laptop.project.root}:/repository:ro"]
-    with machine(laptop.image, *volumes, *options) as made:
-        yield made, {**pip, **variables}
+    with machine(laptop.image, *volumes, "-v", f"{laptop.tools}:/tools", *options) as made:
+        yield made, {**pip, "PATH": path, **variables}
 
 
 @pytest.fixture
