@@ -23,7 +23,12 @@ def given_requirement(text: str) -> str:
     address = text.partition("@")[2].strip() if re.match(r"buildbox\s*@", text) else text
     if not text.isprintable() or text.startswith("-") or not text.strip():
         raise UsageError(f"--requirement {text!r} is nothing that pip installs", _WAYS)
-    if urlsplit(address).scheme and "://" in address:
+    if "://" in address and (scheme := urlsplit(address).scheme):
+        if scheme.endswith(("http", "https")) and "@" in urlsplit(address).netloc:
+            raise UsageError(
+                "--requirement has a login in it, which would be in the file for all to read",
+                "Leave it out: pip finds logins in ~/.netrc, say. Or have a wheel in the project's repository.",
+            )
         return text
     if _FILE.fullmatch(address) or address.startswith(("./", "../", "/")):
         return text

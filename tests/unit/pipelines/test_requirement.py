@@ -36,6 +36,16 @@ def test_names_are_not(text: str) -> None:
     assert "--requirement 'git+https://" in caught.value.hint
 
 
+@pytest.mark.parametrize("login", ["token", "user:password"])
+def test_no_login_is_written_down(login: str) -> None:
+    for scheme in ("https", "git+https", "buildbox @ git+http"):
+        with pytest.raises(UsageError, match="a login in it") as caught:
+            given_requirement(f"{scheme}://{login}@example.com/buildbox.whl")
+        assert login not in f"{caught.value.reason}{caught.value.hint}"
+    assert given_requirement("git+ssh://git@example.com/buildbox@v1")
+    assert given_requirement("https://example.com/buildbox@v1.whl")
+
+
 def direct(url: str, **more: object) -> str:
     return json.dumps({"url": url, **more})
 
