@@ -13,8 +13,8 @@ import sys
 import threading
 from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from buildbox.engine.find import Address, in_container
 from buildbox.engine.protocol import Engine
@@ -25,8 +25,7 @@ _OUTSIDE = "this buildbox runs in a container; the engine at {} is outside of it
 _CREDENTIALS = struct.Struct("3i")  # ucred of unix(7): pid, uid, gid
 
 
-@dataclass(frozen=True)
-class Peer:
+class Peer(NamedTuple):  # a dataclass takes five times as long to load, which every run would pay for
     """Who listens at a socket of this machine."""
 
     pid: int  # 0: nobody that we could see
@@ -53,8 +52,7 @@ def peer_of(path: Path) -> Peer | None:
         return Peer(pid, "")
 
 
-@dataclass(frozen=True)
-class Outlook:
+class Outlook(NamedTuple):
     """What is known of an engine's sight without asking it."""
 
     sees_all: bool | None  # None: in doubt
