@@ -27,7 +27,7 @@ def given_requirement(text: str) -> str:
         if scheme.endswith(("http", "https")) and "@" in urlsplit(address).netloc:
             raise UsageError(
                 "--requirement has a login in it, which would be in the file for all to read",
-                "Leave it out: pip finds logins in ~/.netrc, say. Or have a wheel in the project's repository.",
+                "Leave it out: pip finds logins in ~/.netrc. Or have a wheel in the project's repository.",
             )
         return text
     if _FILE.fullmatch(address) or address.startswith(("./", "../", "/")):
