@@ -119,7 +119,7 @@ class FakeContainer:
         for bind in self.spec.binds:
             if f"{self.spec.workdir}/".startswith(f"{bind.target}/"):
                 return bind.source + self.spec.workdir.removeprefix(bind.target)
-        return "/"
+        return "/bin" if self.spec.workdir == "/bin" else "/"  # the host's programs are the image's
 
     def _reap(self, process: subprocess.Popen[bytes]) -> None:
         """With a container's first process all others end."""
