@@ -78,10 +78,12 @@ def test_nothing_goes_on_when_the_connection_comes_back(
 def test_output_that_ends_before_its_task_is_no_end(
     elsewhere: Elsewhere, between: Relay, make_project: MakeProject
 ) -> None:
-    """The connection is back at once: all that tells is that the task runs on."""
+    """The connection is back at once: all that tells is that the task runs on, or that the question
+    whether it does, which is asked at once, was cut as well."""
     project = make_project(TASKS)
     err, seconds = dropped(elsewhere, between, project, lambda: between.cut(lets_in=True))
-    assert "the connection that brings the task's output broke: it ended before the task did" in err
+    output, question = "it ended before the task did", "it was asked to wait for a container"
+    assert (output in err) != (question in err)
     assert seconds < 20
     assert elsewhere.left() == []
 
