@@ -97,3 +97,9 @@ def gitlab(
     command += [f"--allow={what}" for what in allow or ()]
     command += ["-o", str(output)] if output and str(output) != "-" else []
     deliver(found, pipeline(found.jobs(jobs), wanted), FILE, command, output, check=check, force=force)
+    with_secrets = [name for name, step in found.plan.steps.items() if step.task.secrets]
+    if hermetic and with_secrets:
+        call.console.beware(
+            f"secrets are sent to no engine elsewhere: a runner for {', '.join(with_secrets)} must have one"
+            " whose machine it shares (executor shell: --no-hermetic)"
+        )

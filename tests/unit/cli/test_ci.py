@@ -69,6 +69,13 @@ def test_a_file_is_written_once_and_checked(project: Path, system: str, file: st
     assert [path.name for path in (project / file).parent.iterdir() if "buildbox.yml-" in path.name] == []
 
 
+def test_a_pipeline_that_most_runners_could_not_run_is_told_of(project: Path) -> None:
+    line = ("fetch", *FROM, "--allow", "env=TOKEN")
+    assert "a runner for fetch must have one" in ok(project, "ci", "gitlab", *line).stderr
+    assert "runner" not in ok(project, "ci", "gitlab", *line, "--no-hermetic").stderr
+    assert "runner" not in ok(project, "ci", "github", *line).stderr
+
+
 def test_what_somebody_wrote_stays(project: Path) -> None:
     ok(project, "ci", "gitlab", *FROM)
     path = project / ".gitlab-ci.yml"
