@@ -11,7 +11,7 @@ from buildbox.errors import EngineError
 
 _BUFFER = 1 << 18  # bytes read from an attached container at a time
 _UNREAD = 4096  # bytes of stdin that an engine surely takes; else its end may look like a broken connection
-_HEADER = struct.Struct(">BxxxL")  # stream, length: the engine API's "Attach to a container"
+FRAME = struct.Struct(">BxxxL")  # stream, length: the engine API's "Attach to a container"
 
 
 class Attached:
@@ -80,13 +80,13 @@ class Attached:
         whole = memoryview(self._buffer)
         while self._start < self._filled:
             if not self._left:
-                if self._filled - self._start < _HEADER.size:
+                if self._filled - self._start < FRAME.size:
                     break
-                stream, length = _HEADER.unpack_from(self._buffer, self._start)
+                stream, length = FRAME.unpack_from(self._buffer, self._start)
                 if views and stream != self._stream:
                     break
                 self._stream, self._left = stream, length
-                self._start += _HEADER.size
+                self._start += FRAME.size
             size = min(self._left, self._filled - self._start)
             if size:
                 views.append(whole[self._start : self._start + size])

@@ -21,7 +21,7 @@ from docker.transport import UnixHTTPAdapter
 from docker.utils.build import exclude_paths
 
 from buildbox.container import NAME_LABEL, Bind, ContainerSpec
-from buildbox.engine.attached import Attached, broken
+from buildbox.engine.attached import FRAME, Attached, broken
 from buildbox.engine.body import container_json
 from buildbox.engine.building import follow
 from buildbox.engine.clients import Clients
@@ -336,8 +336,8 @@ class DockerEngine:
         try:
             with self._asking("run a command in a container", patient=True) as api:
                 made = api.exec_create(container, list(argv), user=user)["Id"]
-                for chunk in api.exec_start(made, stream=True):
-                    output += chunk[: _OUTPUT - len(output)]
+                for data in _output_of(api, made):
+                    output += data[: _OUTPUT - len(output)]
                 status = api.exec_inspect(made)["ExitCode"]
         except EngineError as error:
             if not _NO_PROGRAM.search(error.reason):  # which most engines say in the output
@@ -438,6 +438,23 @@ class DockerEngine:
         """Asks something of a container that may have ended meanwhile, which is no fault."""
         with suppress(NotFound, Conflict), self._asking("control a container") as api:
             ask(api)
+
+
+def _output_of(api: Any, made: str) -> Iterator[bytes]:
+    """What the command `made` prints, which it starts.
+
+    As a plain answer: where the connection becomes another, the SDK reads below what has been read with the
+    headers already, and below TLS.
+    """
+    address = f"{api.base_url}/v{api.api_version}/exec/{made}/start"
+    with closing(api.post(address, json={"Detach": False}, stream=True, timeout=None)) as answer:
+        raise_for_status(answer)
+        while header := answer.raw.read(FRAME.size):
+            size = FRAME.unpack(header)[1] if len(header) == FRAME.size else 1
+            data = answer.raw.read(size)
+            if len(data) < size:
+                raise broken("it ended in the middle of a command's output")
+            yield data
 
 
 def _labelled(label: str, value: str | None) -> dict[str, str]:

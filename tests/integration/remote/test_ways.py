@@ -168,6 +168,17 @@ def test_a_signal_reaches_the_task(engine: Engine) -> None:
     assert (outcome.status, outcome.signal, bytes(output.data)) == (9, signal.SIGINT, b"begun\nasked\n")
 
 
+def test_commands_in_a_container_end(engine: Engine) -> None:
+    """Their output and its end come at once, or one by one."""
+    container = engine.create(spec_of(engine, "sleep 60"))
+    try:
+        engine.start(container)
+        for _ in range(20):
+            assert engine.execute(container, ("/bin/echo", "said")) == (0, b"said\n")
+    finally:
+        engine.remove(container)
+
+
 def test_a_terminal(engine: Engine) -> None:
     """It has its size, passes on what is typed, and one stream comes back."""
     ours, theirs = os.openpty()

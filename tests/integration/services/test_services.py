@@ -113,7 +113,8 @@ def test_all_start_at_once_and_find_each_other(trial: Trial) -> None:
 
 
 def test_a_port_on_the_loopback_alone_is_not_ready(trial: Trial) -> None:
-    slow = "httpd -p 127.0.0.1:8080 -h /tmp; sleep 1; killall httpd; echo again; httpd -f -p 8080 -h /tmp"
+    slow = "httpd -p 127.0.0.1:8080 -h /tmp; sleep 1; killall httpd; echo again;"
+    slow += "until httpd -f -p 8080 -h /tmp; do sleep 0.1; done"  # the first one may not have gone yet
     with trial.serve(service("web", run=slow, ready_port=8080)):
         assert trial.heard["web"].streams[1] == b"again\n"
 
